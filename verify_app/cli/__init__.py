@@ -1,0 +1,1 @@
+"""The shell tool: one module per command, loaded when that command runs."""

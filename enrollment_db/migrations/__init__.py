@@ -1,0 +1,1 @@
+"""Numbered SQL files; see :mod:`enrollment_db.migrate`."""

@@ -1,0 +1,1 @@
+"""Shipped networks and the recipes that train them; the application only reads the files."""

@@ -1,0 +1,73 @@
+"""Faces as a training task: the decoded pack, its degradations, its development split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.evaluate import summary
+from models.training.export import export_face
+from models.training.faces_augment import FaceAugmentation, augment, crop
+from models.training.prepare_faces import default_cache, read_index
+
+
+class FaceTask:
+    """Training crops (splits ``train`` and ``unlabelled``) and the development crops of the pack.
+
+    Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use those
+    crops too, default true), ``smallest_class`` (identities with fewer crops count as unlabelled).
+    """
+
+    def __init__(self, data: dict[str, Any], augmentation: dict[str, Any]) -> None:
+        cache = Path(data["cache"]) if "cache" in data else default_cache()
+        rows = read_index(Path(data.get("pack", "../shared/data/faces")))
+        self.crops: NDArray[np.uint8] = np.load(cache / "faces.npy", mmap_mode="r")
+        teacher = np.load(cache / "faces-teacher.npy")
+        self.options = FaceAugmentation(**augmentation)
+        allowed = {"train", "unlabelled"} if data.get("unlabelled", True) else {"train"}
+        self.rows = np.array([n for n, row in enumerate(rows) if row["split"] in allowed])
+        self.teacher: Tensor | None = torch.from_numpy(teacher[self.rows])
+        self.labels, self.classes = self._label(rows, int(data.get("smallest_class", 2)))
+        self.dev_rows = np.array([n for n, row in enumerate(rows) if row["split"] == "dev"])
+        names = [rows[n]["identity"] for n in self.dev_rows]
+        self.dev_subjects = np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    def _label(self, rows: list[dict[str, str]], smallest: int) -> tuple[Tensor, int]:
+        names = [rows[n]["identity"] if rows[n]["split"] == "train" else "" for n in self.rows]
+        known, place, counts = np.unique(names, return_inverse=True, return_counts=True)
+        kept = (known != "") & (counts >= smallest)
+        number = np.where(kept, np.cumsum(kept) - 1, -1)
+        return torch.from_numpy(number[place].astype(np.int64)), int(kept.sum())
+
+    def _read(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+        return torch.from_numpy(self.crops[rows]).to(device)
+
+    def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
+        """Degraded crops ``[B, 3, size, size]``, 0..255."""
+        return augment(self._read(self.rows[places.numpy()], device), size, self.options)
+
+    @torch.no_grad()
+    def embed(self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Unit-length embeddings ``[N, D]`` of pack rows: clean aligned crop at 112 pixels."""
+        pieces = []
+        for start in range(0, len(rows), 64):
+            pixels = crop(self._read(rows[start : start + 64], device), 112, None).mul_(255.0)
+            pieces.append(functional.normalize(encoder(pixels).float(), dim=1).cpu())
+        return torch.cat(pieces)
+
+    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0) -> dict[str, Any]:
+        """Rates on the development split, one unmirrored crop per sample, as the application does."""
+        encoder.eval()
+        return summary(
+            self.embed(encoder, self.dev_rows, device).numpy(), self.dev_subjects, rounds
+        )
+
+    def export(self, encoder: nn.Module, path: Path) -> None:
+        """Write ``path`` with input ``image`` uint8 ``[N, 112, 112, 3]``."""
+        export_face(encoder, path)

@@ -1,0 +1,41 @@
+"""What a modality brings to the trainer: data, degradations, evaluation and export.
+
+The loop (``loop.py``), the objectives and the schedule know nothing of faces or voices. A new
+modality implements ``Task`` and adds one line to ``TASKS`` in ``train.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Task(Protocol):
+    """Training data and everything that depends on the modality."""
+
+    labels: Tensor
+    """int64 ``[N]``: class of every training sample, -1 where unlabelled."""
+
+    teacher: Tensor | None
+    """float32 ``[N, D]``: unit-length teacher embedding of every training sample, or None."""
+
+    classes: int
+    """Number of labelled classes."""
+
+    def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
+        """Freshly degraded network inputs for the training samples at ``places`` (int64 ``[B]``).
+
+        ``size`` is the stage's ``size``: pixels for faces, whatever the task chooses otherwise.
+        """
+        ...
+
+    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int) -> dict[str, Any]:
+        """Error rates on the development split; ``rounds`` > 0 adds bootstrap intervals."""
+        ...
+
+    def export(self, encoder: nn.Module, path: Path) -> None:
+        """Write the shipped ONNX file, atomically."""
+        ...

@@ -21,7 +21,7 @@ from enrollment_db.records import AuditEntry
 from enrollment_db.vault import FIRST_PREVIOUS, Vault
 
 LONGEST_TEXT = 500
-LONGEST_LIST = 16  # shorter than any embedding, so that none is logged by mistake
+LONGEST_LIST = 16  # of figures: shorter than any embedding, so that none is logged by mistake
 FORBIDDEN_KEYS = frozenset(
     {"name", "vector", "embedding", "template", "thumbnail", "image", "audio", "passphrase", "key"}
 )
@@ -42,7 +42,7 @@ class AuditLog:
         Args:
             event: lower-case words joined by underscores, such as ``"verification"``.
             subject_id: whom it is about, an id and never a name.
-            details: what JSON allows, with short texts and short lists.
+            details: what JSON allows, with short texts and no long list of figures.
 
         Raises:
             StoreError: ``invalid`` for details that are not JSON, or that could hold biometric data or a name.
@@ -133,8 +133,8 @@ def _check_details(value: Any) -> None:
                 raise StoreError(ErrorKind.INVALID, f"The audit log does not take {key!r}.")
             _check_details(inner)
     elif isinstance(value, list | tuple):
-        if len(value) > LONGEST_LIST:
-            raise StoreError(ErrorKind.INVALID, f"The audit log takes no list of more than {LONGEST_LIST} values.")
+        if len(value) > LONGEST_LIST and any(isinstance(inner, float) for inner in value):
+            raise StoreError(ErrorKind.INVALID, f"The audit log takes no list of more than {LONGEST_LIST} figures.")
         for inner in value:
             _check_details(inner)
     elif isinstance(value, str):

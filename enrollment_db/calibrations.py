@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
+from json import loads
 
 from enrollment_db.audit import AuditLog
 from enrollment_db.errors import ErrorKind, StoreError
@@ -19,7 +19,7 @@ class Calibrations(AuditLog):
 
     def save_calibration(
         self,
-        document: str,
+        json: str,
         name: str,
         modality: str,
         contract_id: str,
@@ -29,20 +29,20 @@ class Calibrations(AuditLog):
         """Keep a calibration, beside those that are there.
 
         Args:
-            document: a JSON object, returned as it was given.
+            json: a JSON object, returned as it was given.
             active: use it from now on for its modality, contract and number of references.
             references: how many reference embeddings its scores were made with; by default what the
-                document says under ``"references"``, else 1.
+                JSON says under ``"references"``, else 1.
 
         Raises:
             StoreError: ``invalid``.
         """
         modality = check_word(modality, "modality")
-        count = _check_document(document, references)
+        count = _check_json(json, references)
         if not name.strip() or not contract_id:
             raise StoreError(ErrorKind.INVALID, "A calibration needs a name and a contract.")
         calibration = StoredCalibration(
-            str(uuid.uuid4()), name.strip(), modality, contract_id, count, active, document, datetime.now(UTC)
+            str(uuid.uuid4()), name.strip(), modality, contract_id, count, active, json, datetime.now(UTC)
         )
         with self._database.transaction():
             if active:
@@ -56,7 +56,7 @@ class Calibrations(AuditLog):
                 contract_id,
                 count,
                 int(active),
-                self._vault.store_cipher.seal(document.encode("utf-8"), *_binding(calibration)),
+                self._vault.store_cipher.seal(json.encode("utf-8"), *_binding(calibration)),
                 calibration.created.isoformat(timespec="microseconds"),
             )
             self.append_audit("calibration_saved", None, {"calibration": calibration.id, "active": active})
@@ -129,11 +129,11 @@ class Calibrations(AuditLog):
             contract_id=row["contract_id"],
             references=row["reference_count"],
             active=bool(row["active"]),
-            document="",
+            json="",
             created=datetime.fromisoformat(row["created"]),
         )
-        document = self._vault.store_cipher.open(row["document"], *_binding(calibration)).decode("utf-8")
-        return replace(calibration, document=document)
+        json = self._vault.store_cipher.open(row["document"], *_binding(calibration)).decode("utf-8")
+        return replace(calibration, json=json)
 
 
 def _binding(calibration: StoredCalibration) -> tuple[str, ...]:
@@ -147,9 +147,10 @@ def _binding(calibration: StoredCalibration) -> tuple[str, ...]:
     )
 
 
-def _check_document(document: str, references: int | None) -> int:
+def _check_json(json: str, references: int | None) -> int:
     try:
-        content = json.loads(document)
+        json.encode("utf-8")  # text with stray surrogates is no JSON either
+        content = loads(json)
     except ValueError:
         content = None
     if not isinstance(content, dict):

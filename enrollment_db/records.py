@@ -68,7 +68,7 @@ class StoredTemplate:
 
 @dataclass(frozen=True, slots=True)
 class StoredCalibration:
-    """A calibration as its JSON ``document``, for one modality, contract and number of references."""
+    """A calibration as its ``json`` text, for one modality, contract and number of references."""
 
     id: str
     name: str
@@ -76,7 +76,7 @@ class StoredCalibration:
     contract_id: str
     references: int
     active: bool
-    document: str = field(repr=False)
+    json: str = field(repr=False)
     created: datetime
 
 

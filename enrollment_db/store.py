@@ -38,6 +38,13 @@ class Store(Samples, Calibrations):
         """What holds the key: ``"keyring"``, ``"passphrase"`` or ``"file"``."""
         return self._provider.kind
 
+    def derived_key(self, purpose: str) -> bytes:
+        """A key of 32 bytes for a file kept beside the store, such as a cache of embeddings.
+
+        The same store gives the same key for the same purpose (ASCII), whoever holds its own key.
+        """
+        return self._vault.derived_key(purpose)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make several calls one: all of them are kept, or none when the block raises.

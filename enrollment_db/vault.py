@@ -98,6 +98,10 @@ class Vault:
         info = f"enrollment_db {purpose}".encode("ascii")
         return HKDF(SHA256(), KEY_BYTES, salt=self.store_id.encode("ascii"), info=info).derive(self._data_key)
 
+    def derived_key(self, purpose: str) -> bytes:
+        """A key of 32 bytes for something kept beside the store; other purposes give unrelated keys."""
+        return self._derive(f"derived: {purpose}")
+
     def new_person_key(self, person_id: str) -> tuple[Cipher, bytes]:
         """A cipher with a fresh key for a person, and that key sealed."""
         key = secrets.token_bytes(KEY_BYTES)

@@ -27,7 +27,7 @@ def active(app: Application, modality: Modality, references: int = 1, *, own: bo
         StateError: NO_CALIBRATION, CALIBRATION_INVALID, CALIBRATION_EXPIRED.
     """
     contract_id = app.contract(modality).id
-    calibration = (_own(app, modality, contract_id) if own else None) or _general(app, modality, references)
+    calibration = (_own(app, modality, contract_id, references) if own else None) or _general(app, modality, references)
     if calibration is None:
         raise StateError(
             ReasonCode.NO_CALIBRATION,
@@ -38,18 +38,17 @@ def active(app: Application, modality: Modality, references: int = 1, *, own: bo
     return calibration
 
 
-def _own(app: Application, modality: Modality, contract_id: str) -> Calibration | None:
+def _own(app: Application, modality: Modality, contract_id: str, references: int) -> Calibration | None:
     from verify_app.calibration.model import Calibration
 
     with store_errors():
-        stored = app.store.active_calibration(modality.value, contract_id)
-    return Calibration.from_json(stored.json) if stored is not None else None
+        stored = app.store.active_calibration(modality.value, contract_id, references)
+    return Calibration.from_json(stored.document) if stored is not None else None
 
 
 def _general(app: Application, modality: Modality, references: int) -> Calibration | None:
     """Of the shipped ones, the one fitted with most references, but no more than there are."""
+    from verify_app.calibration.model import choose
     from verify_app.calibration.shipped import general
 
-    entry = app.manifest.default(f"{modality.value}-encoder")
-    fitting = [calibration for calibration in general(entry) if calibration.references <= references]
-    return max(fitting, key=lambda calibration: calibration.references, default=None)
+    return choose(general(app.manifest.default(f"{modality.value}-encoder")), references)

@@ -57,20 +57,16 @@ def enrol(
         StateError: the store or a model cannot be used.
     """
     name = check_name(name)
-    with store_errors():
-        person = next((person for person in app.store.people() if person.name == name), None)
+    person = find_person(app, name)
     outcomes = examine(app, items, progress=progress, cancelled=cancelled)
     accepted_by_modality(outcomes)
     stop_if(cancelled)
     created = person is None
-    with store_errors():
+    with store_errors(), app.store.transaction():
         person = person or app.store.add_person(name)
-        kept = [_keep(app, person.id, outcome) for outcome in outcomes if outcome.accepted]
-        app.store.append_audit(
-            "enrol",
-            person.id,
-            {"created": created, "kept": sorted(kept), "refused": len(outcomes) - len(kept)},
-        )
+        for outcome in outcomes:
+            if outcome.accepted:
+                _keep(app, person.id, outcome)
     return Enrolment(person, outcomes, created)
 
 
@@ -90,6 +86,19 @@ def check_name(name: str) -> str:
     return name
 
 
+def find_person(app: Application, name: str) -> Person | None:
+    """The person of that name, None when nobody has it."""
+    from enrollment_db import ErrorKind, StoreError
+
+    with store_errors():
+        try:
+            return app.store.person(name)
+        except StoreError as error:
+            if error.kind is not ErrorKind.NO_SUCH_PERSON:
+                raise
+            return None
+
+
 def contract_dict(contract: Contract) -> dict[str, str | int]:
     """The contract as the store keeps it."""
     return {
@@ -101,8 +110,8 @@ def contract_dict(contract: Contract) -> dict[str, str | int]:
     }
 
 
-def _keep(app: Application, person_id: str, outcome: SampleOutcome) -> str:
-    """Store one accepted sample and its template; returns its modality."""
+def _keep(app: Application, person_id: str, outcome: SampleOutcome) -> None:
+    """Store one accepted sample and its template."""
     embedding, sample = outcome.embedding, outcome.sample
     if embedding is None or sample is None:
         raise ValueError("only accepted samples are kept")
@@ -120,7 +129,6 @@ def _keep(app: Application, person_id: str, outcome: SampleOutcome) -> str:
     )
     vector = embedding.vector.astype("<f4").tobytes()
     app.store.add_template(person_id, stored.id, embedding.modality.value, contract_dict(embedding.contract), vector)
-    return embedding.modality.value
 
 
 def _thumbnail(crop: ImageArray | None) -> bytes | None:

@@ -109,9 +109,8 @@ def corrected(fmr: Interval | None, gallery: int) -> Interval | None:
     """The chance that any of ``gallery`` non-mated comparisons reaches a score of this FMR: 1 - (1 - FMR)^N."""
     if fmr is None:
         return None
-    value, low, high = (
-        float(-np.expm1(gallery * np.log1p(-min(p, 1 - 1e-15)))) for p in (fmr.value, fmr.low, fmr.high)
-    )
+    rates = (fmr.value, fmr.low, fmr.high)
+    value, low, high = (float(-np.expm1(gallery * np.log1p(-min(rate, 1 - 1e-15)))) for rate in rates)
     return Interval(value, low, high, fmr.confidence)
 
 
@@ -135,9 +134,8 @@ def _gallery(app: Application, probes: Mapping[Modality, Sequence[Embedding]]) -
         return gallery
     wanted = " or ".join(modality.value for modality in probes)
     if not anybody:
-        raise StateError(
-            ReasonCode.NOBODY_ENROLLED, "Nobody is enrolled.", "Enrol somebody: verify-app enroll NAME FILE…"
-        )
+        advice = "Enrol somebody first: verify-app enroll NAME FILE…"
+        raise StateError(ReasonCode.NOBODY_ENROLLED, "Nobody is enrolled.", advice)
     raise StateError(
         ReasonCode.NOBODY_ENROLLED,
         f"Nobody is enrolled by {wanted} with the encoder in use.",
@@ -157,8 +155,8 @@ def _best(
         ids = list(people)
         combined = np.stack([combine(people[person_id]) for person_id in ids])
         probe = combine(np.stack([embedding.vector for embedding in probes[modality]]))
-        for index, _ in search(probe, combined, CANDIDATES):
-            found[ids[index]] = None
+        for candidate in search(probe, combined, CANDIDATES):
+            found[ids[candidate.index]] = None
     return list(found)
 
 

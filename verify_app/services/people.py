@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services.application import Application
 from verify_app.services.enrol import check_name
@@ -26,7 +27,7 @@ class PersonOverview:
         person: the stored person.
         faces: number of face samples.
         voices: number of voice samples.
-        up_to_date: False when some modality has samples but no template of the encoder in use.
+        up_to_date: False when a modality has samples but no template of the encoder in use: enrol again.
     """
 
     person: Person
@@ -35,22 +36,39 @@ class PersonOverview:
     up_to_date: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RemovedPerson:
+    """Somebody who was removed.
+
+    Attributes:
+        person: who it was.
+        erased: True when the bytes are gone from the files too; False when another program was reading the
+            database at that moment, in which case they go at the next opening.
+    """
+
+    person: Person
+    erased: bool
+
+
 def list_people(app: Application) -> list[PersonOverview]:
     """Everybody enrolled, by name."""
     with store_errors():
+        counts = app.store.sample_counts()
         people = sorted(app.store.people(), key=lambda person: person.name.casefold())
-        return [_overview(app, person) for person in people]
+        return [_overview(app, person, counts.get(person.id, {})) for person in people]
 
 
 def show(app: Application, name: str) -> tuple[PersonOverview, list[StoredSample]]:
-    """One person and the stored samples.
+    """One person, by name or id, and the stored samples.
 
     Raises:
         StateError: NO_SUCH_PERSON.
     """
     with store_errors():
         person = app.store.person(name)
-        return _overview(app, person), list(app.store.samples(person.id))
+        samples = list(app.store.samples(person.id))
+        counts = {one.value: sum(sample.modality == one for sample in samples) for one in Modality}
+        return _overview(app, person, counts), samples
 
 
 def rename(app: Application, name: str, new_name: str) -> Person:
@@ -62,13 +80,10 @@ def rename(app: Application, name: str, new_name: str) -> Person:
     """
     new_name = check_name(new_name)
     with store_errors():
-        person = app.store.person(name)
-        app.store.rename_person(person.id, new_name)
-        app.store.append_audit("rename", person.id, {})
-        return app.store.person(person.id)
+        return app.store.rename_person(app.store.person(name).id, new_name)
 
 
-def remove(app: Application, name: str) -> Person:
+def remove(app: Application, name: str) -> RemovedPerson:
     """Erase a person with every sample and template; nothing can be restored.
 
     Raises:
@@ -76,65 +91,45 @@ def remove(app: Application, name: str) -> Person:
     """
     with store_errors():
         person = app.store.person(name)
-        app.store.remove_person(person.id)
-        app.store.append_audit("remove", person.id, {})
-        return person
+        return RemovedPerson(person, app.store.remove_person(person.id).erased)
 
 
 def remove_sample(app: Application, sample_id: str) -> None:
     """Erase one sample and its templates."""
     with store_errors():
         app.store.remove_sample(sample_id)
-        app.store.append_audit("remove_sample", None, {})
 
 
 def export(app: Application, name: str, file: str | Path) -> Path:
     """Write everything stored about a person to a JSON file, readable by this account alone.
 
-    Templates and thumbnails are base64. The file is biometric data: it is as sensitive as the store, and not encrypted.
+    Templates and thumbnails are base64. The file is biometric data, as sensitive as the store, and not encrypted.
 
     Raises:
         StateError: NO_SUCH_PERSON.
-        UsageError: the file cannot be written.
+        UsageError: the file exists already or cannot be written.
     """
     target = Path(file)
     with store_errors():
-        person = app.store.person(name)
-        content = app.store.export_person(person.id)
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
+        content = app.store.export_person(app.store.person(name).id)
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     try:
-        target.touch(mode=0o600)
-        target.chmod(0o600)
-        target.write_text(text + "\n", encoding="utf-8")
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
     except OSError as error:
         raise UsageError(
             ReasonCode.USAGE, f"{target} cannot be written: {error.strerror}.", "Choose another file."
         ) from None
-    with store_errors():
-        app.store.append_audit("export", person.id, {})
     return target
 
 
-def _overview(app: Application, person: Person) -> PersonOverview:
-    samples = app.store.samples(person.id)
-    kept = {modality: sum(sample.modality == modality for sample in samples) for modality in ("face", "voice")}
+def _overview(app: Application, person: Person, counts: Mapping[str, int]) -> PersonOverview:
     contracts = app.store.template_contracts(person.id)
-    present = {
-        modality: app.manifest.default(f"{modality}-encoder").contract.id for modality, count in kept.items() if count
-    }
+    present = [app.contract(Modality(modality)).id for modality, count in counts.items() if count]
     return PersonOverview(
-        person, kept["face"], kept["voice"], all(contract in contracts for contract in present.values())
+        person,
+        counts.get("face", 0),
+        counts.get("voice", 0),
+        all(contract in contracts for contract in present),
     )
-
-
-def _plain(value: Any) -> Any:
-    """The value with bytes as base64 and everything else as JSON knows it."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

@@ -109,7 +109,10 @@ def raise_first(outcomes: Sequence[SampleOutcome]) -> None:
     """Raise the first refusal among the outcomes."""
     for outcome in outcomes:
         if outcome.reason is not None:
-            raise UnusableInput(outcome.reason.code, outcome.reason.message, outcome.reason.advice)
+            message = outcome.reason.message
+            if outcome.source not in message:
+                message = f"{outcome.source}: {message[:1].lower()}{message[1:]}"
+            raise UnusableInput(outcome.reason.code, message, outcome.reason.advice)
     raise UnusableInput(ReasonCode.FILE_NOT_FOUND, "No sample was given.", "Give at least one file.")
 
 
@@ -128,12 +131,13 @@ def _examine_one(app: Application, item: SampleInput, modality: Modality | None)
 def _analyse(app: Application, sample: Sample) -> SampleOutcome:
     pipeline = app.pipeline(sample.modality)
     try:
-        analysis, embedding = pipeline.encode(sample)
+        # Without gates a poor sample still comes back, to be shown beside the reason it is refused for.
+        analysis = pipeline.analyse(sample, gates=False)
     except UnusableInput as error:
-        # A pipeline that got as far as an analysis hands it over with the refusal, for display.
-        seen = getattr(error, "analysis", None)
-        return SampleOutcome(sample.source, sample.modality, sample, seen, reason=error.reason)
-    return SampleOutcome(sample.source, sample.modality, sample, analysis, embedding)
+        return SampleOutcome(sample.source, sample.modality, sample, reason=error.reason)
+    if analysis.quality.reasons:
+        return SampleOutcome(sample.source, sample.modality, sample, analysis, reason=analysis.quality.reasons[0])
+    return SampleOutcome(sample.source, sample.modality, sample, analysis, pipeline.embed([analysis])[0])
 
 
 def _source(item: SampleInput) -> str:

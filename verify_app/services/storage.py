@@ -6,30 +6,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from verify_app.reasons import ReasonCode, StateError
+from verify_app.reasons import ReasonCode, StateError, UsageError
 from verify_app.services.settings import Settings
 
 if TYPE_CHECKING:
-    from enrollment_db import Store
-    from enrollment_db.keys import KeyProvider
+    from enrollment_db import KeyProvider, Store
 
 KEYRING_SERVICE = "verify-app"
 KEY_FILE_NAME = "enrolment.key"
 
 
 @contextmanager
-def store_errors(location: str = "") -> Iterator[None]:
-    """Turn an error of the store into a :class:`StateError` with its reason code."""
+def store_errors() -> Iterator[None]:
+    """Turn an error of the store into one of the application, with its reason code."""
     from enrollment_db import StoreError
 
     try:
         yield
     except StoreError as error:
+        if error.kind == "invalid":
+            raise UsageError(ReasonCode.USAGE, error.message, error.advice) from error
         code, advice = _REASONS.get(error.kind, (ReasonCode.DATABASE_CORRUPT, ""))
-        message = str(error)
-        if location and location not in message:
-            message = f"{message.rstrip('.')} ({location})."
-        raise StateError(code, message, advice) from error
+        raise StateError(code, error.message, advice or error.advice) from error
 
 
 def open_application_store(
@@ -43,28 +41,43 @@ def open_application_store(
     from enrollment_db import open_store
 
     location = settings.database_location
-    with store_errors(location):
+    with store_errors():
         return open_store(location, choose_key(settings, ask_passphrase, warn))
 
 
 def choose_key(
     settings: Settings, ask_passphrase: Callable[[], str] | None, warn: Callable[[str], None]
 ) -> KeyProvider:
-    """A passphrase when one is set or the database needs one, else the keyring, else a key file."""
-    from enrollment_db.keys import FileKey, KeyringKey, PassphraseKey
+    """The key that the database was made with; for a new one a passphrase if given, else the keyring, else a file.
 
-    if settings.passphrase:
-        return PassphraseKey(settings.passphrase)
+    Raises:
+        StateError: KEY_UNAVAILABLE when a passphrase is needed and nobody can be asked.
+    """
+    from enrollment_db import FileKey, KeyringKey, PassphraseKey, protection
+
     key_file = settings.config / KEY_FILE_NAME
-    if key_file.exists():
-        return FileKey(key_file)
-    if keyring_usable():
-        return KeyringKey(KEYRING_SERVICE)
-    warn(
-        f"There is no keyring and no passphrase: the key of the enrolment database is kept in {key_file}, "
-        "readable by this account alone. Set VERIFY_APP_PASSPHRASE for better protection."
-    )
-    return FileKey(key_file)
+    kept_by = protection(settings.database_location)
+    if kept_by is None:
+        kept_by = "passphrase" if settings.passphrase else "keyring" if keyring_usable() else "file"
+        if kept_by == "file" and not key_file.exists():
+            warn(
+                f"There is no keyring and no passphrase, so the key of the enrolment database is kept in {key_file}, "
+                "readable by this account alone; set VERIFY_APP_PASSPHRASE before the first use for better protection."
+            )
+    if kept_by == "passphrase":
+        return PassphraseKey(settings.passphrase or _asked(ask_passphrase))
+    return KeyringKey(KEYRING_SERVICE) if kept_by == "keyring" else FileKey(key_file)
+
+
+def _asked(ask_passphrase: Callable[[], str] | None) -> str:
+    passphrase = ask_passphrase() if ask_passphrase is not None else ""
+    if not passphrase:
+        raise StateError(
+            ReasonCode.KEY_UNAVAILABLE,
+            "The enrolment database is protected by a passphrase.",
+            "Set VERIFY_APP_PASSPHRASE, or start from a terminal to be asked.",
+        )
+    return passphrase
 
 
 def keyring_usable() -> bool:
@@ -76,12 +89,15 @@ def keyring_usable() -> bool:
 
 
 _REASONS: dict[str, tuple[ReasonCode, str]] = {
-    "locked": (ReasonCode.DATABASE_LOCKED, "Close the other program that uses it, then try again."),
-    "corrupt": (ReasonCode.DATABASE_CORRUPT, "Restore it from a backup, or move it away to start anew."),
-    "too_new": (ReasonCode.DATABASE_TOO_NEW, "Update the application."),
-    "key_unavailable": (ReasonCode.KEY_UNAVAILABLE, "Unlock the keyring, or set VERIFY_APP_PASSPHRASE."),
+    "locked": (ReasonCode.DATABASE_LOCKED, ""),
+    "corrupt": (ReasonCode.DATABASE_CORRUPT, ""),
+    "unavailable": (ReasonCode.DATABASE_CORRUPT, ""),
+    "too_new": (ReasonCode.DATABASE_TOO_NEW, ""),
+    "key_unavailable": (ReasonCode.KEY_UNAVAILABLE, ""),
     "no_such_person": (ReasonCode.NO_SUCH_PERSON, "“verify-app people list” shows who is enrolled."),
+    "no_such_record": (ReasonCode.NO_SUCH_PERSON, ""),
     "person_exists": (ReasonCode.PERSON_EXISTS, "Choose another name."),
-    "full": (ReasonCode.STORAGE_FULL, "Free some space on the disk."),
-    "contract_mismatch": (ReasonCode.CONTRACT_MISMATCH, "Enrol again with the present encoder."),
+    "full": (ReasonCode.STORAGE_FULL, ""),
+    "contract_mismatch": (ReasonCode.CONTRACT_MISMATCH, ""),
 }
+"""Kind of a store error -> reason code, and advice where ours says more than that of the store."""

@@ -1,0 +1,34 @@
+"""``verify-app gui``: open the window."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NoReturn
+
+import typer
+
+from verify_app.cli import state
+from verify_app.reasons import ReasonCode, StateError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def gui() -> None:
+    """Open the window: verify, enrol, people. Without a command, verify-app does the same."""
+    open_window()
+
+
+def open_window() -> NoReturn:
+    """Open the window and stay until it is closed."""
+    settings = state.settings()
+    try:
+        # By name: the shell tool does not depend on the window.
+        run_window = import_module("verify_app.gui.app").run
+    except ImportError as error:
+        raise StateError(
+            ReasonCode.INTERNAL,
+            f"The window cannot open: {error}.",
+            "“verify-app doctor” names what is missing; every other command works without the window.",
+        ) from None
+    raise typer.Exit(run_window(settings))

@@ -1,0 +1,59 @@
+"""Progress on standard error: what is done, how fast, and how long it will take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from verify_app.services.jobs import ProgressCallback
+
+SMALLEST_STEP = 0.2
+"""Seconds between two updates on a terminal; in a file a line appears at most every ten seconds."""
+
+
+@contextmanager
+def shown_progress(label: str, unit: str = "files") -> Iterator[ProgressCallback]:
+    """Show progress while the block runs; nothing when it is over in a blink."""
+    line = _ProgressLine(label, unit)
+    try:
+        yield line
+    finally:
+        line.clear()
+
+
+class _ProgressLine:
+    def __init__(self, label: str, unit: str) -> None:
+        self._label, self._unit = label, unit
+        self._terminal = sys.stderr.isatty()
+        self._began = self._last = time.monotonic()
+        self._width = 0
+
+    def __call__(self, done: int, total: int, message: str = "") -> None:
+        now = time.monotonic()
+        if now - self._last < (SMALLEST_STEP if self._terminal else 10):
+            return
+        self._last = now
+        text = f"{self._label}: {done} of {total} {self._unit}"
+        if done:
+            speed = done / (now - self._began)
+            text += f", {speed:.1f} a second, {_duration((total - done) / speed)} left"
+        if self._terminal:
+            text = text[:78]
+            print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
+            self._width = len(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._terminal and self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

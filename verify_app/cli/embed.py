@@ -19,7 +19,9 @@ def embed(
     files: Files,
     out: Annotated[str, typer.Option("--out", metavar="X.npz", help="Where to write them.", show_default=False)],
     modality: ModalityName = None,
-    faces: Annotated[str, typer.Option(help="Several faces in an image: one (refuse), largest, largest-centred.")] = "one",
+    faces: Annotated[
+        str, typer.Option(help="Several faces in an image: one (refuse), largest, largest-centred.")
+    ] = "one",
     aligned: Annotated[bool, typer.Option("--aligned", help="The images are 112 × 112 aligned crops already.")] = False,
     quality_gates: Annotated[bool, typer.Option(help="Refuse samples of low quality.")] = True,
     json: state.JsonFlag = False,

@@ -40,9 +40,8 @@ def enroll(
         result = enrol(state.application(), name, files, progress=progress)
     person, kept = result.person, len(result.accepted)
     added = "Enrolled" if result.created else "Already enrolled, so the samples were added:"
-    lines = [
-        f"{words.strong(f'{added} {person.name}', good=True)}  {kept} of {words.count(len(result.outcomes), 'sample')} kept."
-    ]
+    head = words.strong(f"{added} {person.name}", good=True)
+    lines = [f"{head}  {kept} of {words.count(len(result.outcomes), 'sample')} kept."]
     for outcome in result.outcomes:
         if outcome.reason is None and outcome.quality is not None and outcome.modality is not None:
             lines.append(f"  kept     {outcome.source}  {outcome.modality}, quality {outcome.quality.score:.2f}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verify_app.cli import state, words
-from verify_app.cli.options import ModalityName, chosen_modality, chosen_policy
+from verify_app.cli.options import FacesPolicy, ModalityName, chosen_modality, chosen_policy
 from verify_app.cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def evaluate(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The faces are 112 × 112 template-aligned crops already.")
     ] = False,
-    faces: Annotated[
-        str, typer.Option(help="Several faces in an image: one (refuse), largest, largest-centred.")
-    ] = "largest-centred",
+    faces: FacesPolicy = "largest-centred",
     quality_gates: Annotated[
         bool, typer.Option("--quality-gates", help="Refuse samples of low quality, as enrolment does.")
     ] = False,
@@ -140,7 +138,8 @@ def _text(result: Evaluation) -> str:
 def _figures(summary: Summary) -> list[tuple[str, str, str]]:
     rows = [("EER", words.percent_interval(summary.eer), "")]
     for point in summary.operating_points:
-        doubt = "" if point.supported else f"too few trials to show this FMR: {words.grouped(point.needed_non_mated)} more non-mated needed"
+        needed = words.grouped(point.needed_non_mated)
+        doubt = "" if point.supported else f"too few to show this FMR: {needed} more non-mated trials needed"
         rows.append((f"FNMR at FMR {point.target_fmr:g}", words.percent_interval(point.fnmr), doubt))
     rows.append(("AUC", f"{summary.auc.value:.5f} ({summary.auc.low:.5f}–{summary.auc.high:.5f})", ""))
     if summary.accuracy is not None:

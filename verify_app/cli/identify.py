@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from verify_app.cli import state, words
-from verify_app.cli.options import Files, comparison_dict, left_out
+from verify_app.cli.options import Files, comparison_dict, interval_dict, left_out
 from verify_app.reasons import ReasonCode
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -66,10 +66,8 @@ def identify(
             {
                 "person": {"id": candidate.person.id, "name": candidate.person.name},
                 "llr": candidate.decision.llr,
-                "predicted_fmr": candidate.decision.predicted_fmr.as_dict()
-                if candidate.decision.predicted_fmr
-                else None,
-                "predicted_fpir": candidate.predicted_fpir.as_dict() if candidate.predicted_fpir else None,
+                "predicted_fmr": interval_dict(candidate.decision.predicted_fmr),
+                "predicted_fpir": interval_dict(candidate.predicted_fpir),
                 "comparisons": [comparison_dict(comparison) for comparison in candidate.decision.comparisons],
             }
             for candidate in result.candidates

@@ -138,7 +138,7 @@ def run(arguments: list[str]) -> int:
         # Whoever read the output has seen enough; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: a program error is told in one sentence
         return _unforeseen(error)
     finally:
         state.close()

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verify_app.cli import words
-from verify_app.domain import Comparison, Decision
+from verify_app.domain import Comparison, Decision, Interval, Modality
+from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
     from verify_app.services.samples import SampleOutcome
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Images, recordings or videos.", show_default=False)]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Images, recordings or videos.", show_default=False)]
 
 
 ModalityName = Annotated[
     str | None,
     typer.Option("--modality", metavar="face|voice", help="What the files show; default what the first one holds."),
+]
+FacesPolicy = Annotated[
+    str,
+    typer.Option(metavar="POLICY", help="Several faces in an image: one (refuse), largest or largest-centred."),
 ]
 POLICIES = ("one", "largest", "largest-centred", "skip")
 
@@ -30,7 +35,7 @@ def decision_dict(decision: Decision, samples: Sequence[SampleOutcome]) -> dict[
         "reason": decision.reason.as_dict(),
         "target_fmr": decision.target_fmr,
         "llr": decision.llr,
-        "predicted_fmr": decision.predicted_fmr.as_dict() if decision.predicted_fmr else None,
+        "predicted_fmr": interval_dict(decision.predicted_fmr),
         "comparisons": [comparison_dict(comparison) for comparison in decision.comparisons],
         "samples": [sample.as_dict() for sample in samples],
     }
@@ -43,13 +48,18 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "score": comparison.score,
         "threshold": comparison.threshold,
         "llr": comparison.llr,
-        "predicted_fmr": comparison.predicted_fmr.as_dict() if comparison.predicted_fmr else None,
+        "predicted_fmr": interval_dict(comparison.predicted_fmr),
         "references": comparison.references,
         "similarity": comparison.similarity,
         "calibration": comparison.calibration,
         "quality": comparison.quality,
         "contract": comparison.contract_id,
     }
+
+
+def interval_dict(interval: Interval | None) -> dict[str, float] | None:
+    """An interval, ready for JSON."""
+    return interval.as_dict() if interval is not None else None
 
 
 def decision_text(decision: Decision, samples: Sequence[SampleOutcome]) -> str:

@@ -119,9 +119,10 @@ def remove(
     if not yes:
         _confirm(overview)
     removed = remove_person(application, overview.person.id)
-    text = f"{removed.person.name} is removed; the templates are erased."
+    rest = "the templates are erased."
     if not removed.erased:
-        text = f"{removed.person.name} is removed. Another program was reading the database: the bytes are erased at the next opening."
+        rest = "another program was reading the database, so the bytes are erased at the next opening."
+    text = f"{removed.person.name} is removed; {rest}"
     payload = {"person": {"id": removed.person.id, "name": removed.person.name}, "erased": removed.erased}
     state.finish(payload, text)
 

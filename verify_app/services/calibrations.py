@@ -43,7 +43,7 @@ def _own(app: Application, modality: Modality, contract_id: str, references: int
 
     with store_errors():
         stored = app.store.active_calibration(modality.value, contract_id, references)
-    return Calibration.from_json(stored.document) if stored is not None else None
+    return Calibration.from_json(stored.json) if stored is not None else None
 
 
 def _general(app: Application, modality: Modality, references: int) -> Calibration | None:

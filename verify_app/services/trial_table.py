@@ -96,7 +96,7 @@ def _columns(path: Path, head: list[str]) -> dict[str, int]:
         raise _invalid(
             path,
             f"line 1 has no column “{missing[0]}” (it has {', '.join(head)})",
-            f"The header must be {','.join(REQUIRED)}, and may add {', '.join(OPTIONAL)}; columns are separated by commas.",
+            f"The header must be {','.join(REQUIRED)}, and may add {', '.join(OPTIONAL)}, separated by commas.",
         )
     repeated = {name for name in head if head.count(name) > 1}
     if repeated:

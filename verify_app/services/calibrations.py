@@ -51,4 +51,4 @@ def _general(app: Application, modality: Modality, references: int) -> Calibrati
     from verify_app.calibration.model import choose
     from verify_app.calibration.shipped import general
 
-    return choose(general(app.manifest.default(f"{modality.value}-encoder")), references)
+    return choose(general(app.manifest.default(f"{modality.value}-encoder").path.parent), references)

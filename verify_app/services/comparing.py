@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verify_app.domain import Comparison, Decision, Embedding, FloatArray, Modality
-from verify_app.reasons import ReasonCode, StateError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
 
@@ -42,40 +41,26 @@ def decide_for(
         vectors = references[modality]
         calibration = calibrations.active(app, modality, len(vectors), own=own_calibration)
         used[modality] = calibration
-        comparisons.append(compare_one(embeddings, vectors, calibration, target))
-    return decide(comparisons, target, used)
+        comparisons.append(compare_one(embeddings, vectors, calibration.similarity))
+    return decide(comparisons, used, target)
 
 
-def compare_one(
-    probes: Sequence[Embedding], references: FloatArray, calibration: Calibration, target_fmr: float
-) -> Comparison:
-    """One comparison of one or more probes with the combined references, under a calibration.
+def compare_one(probes: Sequence[Embedding], references: FloatArray, similarity_name: str) -> Comparison:
+    """One or more probes against the combined references: a score, which the decision gives its meaning.
 
-    The score of several probes is the mean of their scores: for a non-mated subject the mean varies no more
-    than one score does, so the predicted false-match rate stays on the safe side.
+    The score of several probes is the mean of their scores. For a non-mated subject a mean varies no more than
+    one score does, so the false-match rate predicted for one probe stays on the safe side.
     """
     from verify_app.matching.references import combine
     from verify_app.matching.similarity import similarity
 
-    contract = probes[0].contract
-    if any(probe.contract.id != calibration.contract_id for probe in probes):
-        raise StateError(
-            ReasonCode.CONTRACT_MISMATCH,
-            f"The calibration “{calibration.name}” was fitted for another {probes[0].modality} encoder.",
-            "Fit it again with the present encoder.",
-        )
     vectors = np.stack([probe.vector for probe in probes])
-    scores = similarity(calibration.similarity).compare(vectors, combine(references)[None, :])
-    score = float(np.mean(scores))
+    scores = similarity(similarity_name).compare(vectors, combine(references)[None, :])
     return Comparison(
         modality=probes[0].modality,
-        score=score,
-        similarity=calibration.similarity,
+        score=float(np.mean(scores)),
+        similarity=similarity_name,
         references=len(references),
         quality=float(np.mean([probe.quality.score for probe in probes])),
-        contract_id=contract.id,
-        llr=float(calibration.llr(score)),
-        predicted_fmr=calibration.predicted_fmr(score),
-        threshold=float(calibration.threshold_at(target_fmr)),
-        calibration=calibration.name,
+        contract_id=probes[0].contract.id,
     )

@@ -72,8 +72,8 @@ def identify(
 ) -> Identification:
     """Search everybody enrolled, exactly; “unknown” is an answer.
 
-    Somebody is named only when the best candidate's predicted false-positive identification rate, corrected for
-    the size of the gallery, is within the target.
+    Somebody is named only when the best candidate would be verified at the target, and the rate at which a search
+    of so many people names somebody falsely is within the target too.
 
     Raises:
         StateError: NOBODY_ENROLLED, CONTRACT_MISMATCH, NO_CALIBRATION.
@@ -92,7 +92,7 @@ def identify(
     for person_id in _best(probes, gallery):
         references = {modality: vectors[person_id] for modality, vectors in gallery.items() if person_id in vectors}
         own_probes = {modality: probes[modality] for modality in references}
-        decision = decide_for(app, own_probes, references, per_comparison(target, len(everybody)))
+        decision = decide_for(app, own_probes, references, target)
         candidates.append(Candidate(names[person_id], decision, corrected(decision.predicted_fmr, len(everybody))))
     candidates.sort(key=_likelihood, reverse=True)
     reason = _reason(candidates[0], len(everybody), target)
@@ -112,11 +112,6 @@ def corrected(fmr: Interval | None, gallery: int) -> Interval | None:
     rates = (fmr.value, fmr.low, fmr.high)
     value, low, high = (float(-np.expm1(gallery * np.log1p(-min(rate, 1 - 1e-15)))) for rate in rates)
     return Interval(value, low, high, fmr.confidence)
-
-
-def per_comparison(fpir: float, gallery: int) -> float:
-    """The FMR of one comparison that keeps a search of ``gallery`` people at ``fpir``; undoes :func:`corrected`."""
-    return float(-np.expm1(np.log1p(-fpir) / gallery))
 
 
 def _gallery(app: Application, probes: Mapping[Modality, Sequence[Embedding]]) -> dict[Modality, dict[str, FloatArray]]:

@@ -1,0 +1,1 @@
+"""Model manifest, embedding contracts and ONNX sessions."""

@@ -1,0 +1,1 @@
+"""From a face sample to a quality-checked embedding."""

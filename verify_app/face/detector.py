@@ -1,0 +1,118 @@
+"""Where the faces are: boxes and five landmarks."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verify_app.domain import ImageArray
+from verify_app.encoders.manifest import ModelEntry
+from verify_app.native import opencv
+from verify_app.reasons import ReasonCode, StateError
+
+SCORE = 0.6
+_OVERLAP = 0.3
+_MOST = 200
+# Long side in pixels and border as a share of it, tried in turn until a face is found: the usual
+# picture; a face that fills it, made smaller and given surroundings; small faces in a large picture.
+_PASSES = ((640, 0.0), (256, 0.4), (1920, 0.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One detected face.
+
+    Attributes:
+        box: x, y, width, height in pixels of the picture; may reach beyond its edges.
+        landmarks: float32 (5, 2), x and y in the picture: eye, eye, nose, mouth corner, mouth corner,
+            the left of the picture first.
+        score: 0..1, how sure the detector is.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]
+    score: float
+
+
+class FaceDetector:
+    """The detector of the manifest, decoded by OpenCV (a network with the heads of YuNet).
+
+    W. Wu, H. Peng, S. Yu: YuNet, a tiny millisecond-level face detector. Machine Intelligence Research
+    20, 2023. Opens at the first use; may be used from several threads.
+    """
+
+    def __init__(self, entry: ModelEntry) -> None:
+        self._entry = entry
+        self._lock = threading.Lock()
+        self._network: Any = None
+
+    def detect(self, image: ImageArray) -> list[Face]:
+        """All faces in a picture (uint8 (height, width, 3), RGB), the surest first.
+
+        Raises:
+            StateError: MODEL_MISSING or MODEL_CORRUPT.
+        """
+        longest = max(image.shape[:2])
+        tried: set[tuple[int, float]] = set()
+        for side, border in _PASSES:
+            attempt = (min(side, longest), border)
+            if attempt in tried:
+                continue
+            tried.add(attempt)
+            faces = self._detect_at(image, attempt[0] / longest, border)
+            if faces:
+                return faces
+        return []
+
+    def _detect_at(self, image: ImageArray, scale: float, border: float) -> list[Face]:
+        cv2 = opencv()
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else image
+        margin = round(border * max(width, height))
+        canvas = cv2.copyMakeBorder(
+            cv2.cvtColor(np.ascontiguousarray(shrunk), cv2.COLOR_RGB2BGR),
+            margin, margin, margin, margin, cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        with self._lock:
+            network = self._open()
+            network.setInputSize((canvas.shape[1], canvas.shape[0]))
+            try:
+                rows = network.detect(canvas)[1]
+            except cv2.error as error:
+                raise self._corrupt(error) from None
+        if rows is None:
+            return []
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        factor = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
+        faces = [_face(row, margin, factor) for row in sorted(rows, key=lambda row: -row[14])]
+        return [face for face in faces if np.linalg.norm(face.landmarks[1] - face.landmarks[0]) >= 1]
+
+    def _open(self) -> Any:
+        if self._network is None:
+            cv2 = opencv()
+            content = np.frombuffer(self._entry.read(), np.uint8)
+            try:
+                self._network = cv2.FaceDetectorYN.create(
+                    "onnx", content, np.empty(0, np.uint8), (320, 320), SCORE, _OVERLAP, _MOST
+                )
+            except cv2.error as error:
+                raise self._corrupt(error) from None
+        return self._network
+
+    def _corrupt(self, error: Exception) -> StateError:
+        return StateError(
+            ReasonCode.MODEL_CORRUPT,
+            f"The face detector {self._entry.path} cannot be used: {str(error).splitlines()[0][:200]}.",
+            "Install the application again, or restore the models folder from its source.",
+        )
+
+
+def _face(row: NDArray[np.float32], margin: int, factor: NDArray[np.float32]) -> Face:
+    x, y = (row[0:2] - margin) * factor
+    width, height = row[2:4] * factor
+    landmarks = ((row[4:14].reshape(5, 2) - margin) * factor).astype(np.float32)
+    return Face((float(x), float(y), float(width), float(height)), landmarks, float(row[14]))

@@ -1,0 +1,1 @@
+"""From a voice sample to a quality-checked embedding."""

@@ -1,0 +1,1 @@
+"""Trials, error rates, intervals and reports: pure functions on arrays."""

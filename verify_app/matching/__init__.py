@@ -1,0 +1,1 @@
+"""Similarities, references, search and the decision."""

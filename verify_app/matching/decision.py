@@ -1,0 +1,185 @@
+"""The decision: verified only when every condition holds, and a reason for every answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from verify_app.calibration.model import Calibration
+from verify_app.domain import Comparison, Decision, Interval, Modality
+from verify_app.matching.fusion import fused_fmr, fused_llr, quality_weight
+from verify_app.reasons import Reason, ReasonCode, StateError
+
+
+def decide(
+    comparisons: Sequence[Comparison],
+    calibrations: Mapping[Modality, Calibration],
+    target_fmr: float,
+    *,
+    today: date | None = None,
+) -> Decision:
+    """Decide whether probes and references are of one subject.
+
+    One comparison is accepted when its score reaches the threshold of ``target_fmr``. A face and a voice
+    are accepted when the predicted false-match rate of their fused likelihood ratio is at most
+    ``target_fmr``. Whatever is missing, expired, out of place or not a number makes the answer a no.
+
+    Args:
+        comparisons: one, or one for each modality.
+        calibrations: the calibration of each modality compared.
+        target_fmr: false-match rate that may not be exceeded, above 0 and below 1.
+        today: the day validity is judged on; the present day when None.
+    """
+    found = tuple(_interpret(comparison, calibrations, target_fmr) for comparison in comparisons)
+    refusal = _first_doubt(found, calibrations, target_fmr, today or date.today())
+    if refusal is not None:
+        return Decision(False, refusal, target_fmr, comparisons=found)
+    used = [calibrations[comparison.modality] for comparison in found]
+    if len(found) == 1:
+        return _decide_one(found[0], used[0], target_fmr)
+    return _decide_two(found, (used[0], used[1]), target_fmr)
+
+
+def _interpret(comparison: Comparison, calibrations: Mapping[Modality, Calibration], target_fmr: float) -> Comparison:
+    """The comparison with the meaning its calibration gives it, where there is one and it fits."""
+    calibration = calibrations.get(comparison.modality)
+    if (
+        calibration is None
+        or not math.isfinite(comparison.score)
+        or (calibration.contract_id, calibration.similarity) != (comparison.contract_id, comparison.similarity)
+    ):
+        return comparison
+    return replace(
+        comparison,
+        llr=calibration.llr(comparison.score),
+        predicted_fmr=calibration.predicted_fmr(comparison.score),
+        threshold=calibration.threshold_at(target_fmr),
+        calibration=calibration.name,
+    )
+
+
+def _first_doubt(
+    comparisons: tuple[Comparison, ...],
+    calibrations: Mapping[Modality, Calibration],
+    target_fmr: float,
+    today: date,
+) -> Reason | None:
+    """The first reason why no decision can rest on these comparisons; None when there is none."""
+    if not 0 < target_fmr < 1:
+        return Reason(
+            ReasonCode.SETTINGS_INVALID,
+            f"A target false-match rate of {target_fmr} is not between 0 and 1.",
+            "Set a rate such as 0.001.",
+        )
+    if not comparisons:
+        return Reason(ReasonCode.NOT_ENROLLED, "There was nothing to compare.", "Enrol the person first.")
+    modalities = {comparison.modality for comparison in comparisons}
+    if len(modalities) < len(comparisons):
+        return Reason(ReasonCode.INTERNAL, "Two comparisons of one modality cannot be fused.")
+    for comparison in comparisons:
+        doubt = _doubt(comparison, calibrations.get(comparison.modality), target_fmr, today)
+        if doubt is not None:
+            return doubt
+    return None
+
+
+def _doubt(comparison: Comparison, calibration: Calibration | None, target_fmr: float, today: date) -> Reason | None:
+    """Why no decision can rest on this comparison; None when one can."""
+    modality = comparison.modality.value
+    if not math.isfinite(comparison.score):
+        return Reason(ReasonCode.INTERNAL, f"The {modality} comparison gave no usable number.", "Try another sample.")
+    if calibration is None:
+        return Reason(
+            ReasonCode.NO_CALIBRATION, f"There is no calibration for {modality}.", "Calibrate, or install the models."
+        )
+    try:
+        calibration.check_valid(comparison.contract_id, comparison.similarity, today)
+    except StateError as error:
+        return error.reason
+    if calibration.modality != modality:
+        return Reason(
+            ReasonCode.CALIBRATION_INVALID,
+            f"The calibration {calibration.name!r} is for {calibration.modality}, not for {modality}.",
+            "Choose a calibration of the right modality.",
+        )
+    if comparison.references < calibration.references:
+        return Reason(
+            ReasonCode.CALIBRATION_INVALID,
+            f"The calibration {calibration.name!r} holds for {calibration.references} references, "
+            f"but there are {comparison.references}.",
+            "Enrol more samples, or choose a calibration for fewer references.",
+        )
+    if not _may_claim(calibration, target_fmr):
+        return Reason(
+            ReasonCode.TARGET_UNSUPPORTED,
+            f"The calibration {calibration.name!r} has too few non-mated comparisons to claim a false-match "
+            f"rate of {one_in(target_fmr)}.",
+            f"Calibrate with more people, or ask for no less than {one_in(calibration.supported_fmr)}.",
+        )
+    return None
+
+
+def _may_claim(calibration: Calibration, target_fmr: float) -> bool:
+    accepted = calibration.saved_anyway and target_fmr >= calibration.target_fmr * (1 - 1e-9)
+    return calibration.supports(target_fmr) or accepted
+
+
+def _decide_one(comparison: Comparison, calibration: Calibration, target_fmr: float) -> Decision:
+    threshold = comparison.threshold if comparison.threshold is not None else math.inf
+    verified = comparison.score >= threshold
+    relation = "reaches" if verified else "does not reach"
+    limit = "any threshold" if math.isinf(threshold) else f"the threshold {threshold:.3f}"
+    message = (
+        f"The {comparison.modality.value} score {comparison.score:.3f} {relation} {limit} "
+        f"for a false-match rate of {one_in(target_fmr)}{_caveat([calibration], target_fmr)}."
+    )
+    return Decision(
+        verified, _reason(verified, message), target_fmr, comparison.llr, comparison.predicted_fmr, (comparison,)
+    )
+
+
+def _decide_two(
+    comparisons: tuple[Comparison, ...], calibrations: tuple[Calibration, Calibration], target_fmr: float
+) -> Decision:
+    first, second = (quality_weight(comparison.quality) for comparison in comparisons)
+    llr = fused_llr([comparison.llr or 0.0 for comparison in comparisons], [first, second])
+    predicted: Interval = fused_fmr(llr, calibrations[0], calibrations[1], (first, second))
+    verified = predicted.value <= target_fmr
+    relation = "is within" if verified else "is above"
+    message = (
+        f"Face and voice together predict a false-match rate of {one_in(predicted.value)}, which {relation} "
+        f"the {one_in(target_fmr)} allowed{_caveat(calibrations, target_fmr)}."
+    )
+    return Decision(verified, _reason(verified, message), target_fmr, llr, predicted, comparisons)
+
+
+def _reason(verified: bool, message: str) -> Reason:
+    if verified:
+        return Reason(ReasonCode.VERIFIED, message)
+    return Reason(
+        ReasonCode.SCORE_BELOW_THRESHOLD,
+        message,
+        "If this is the right person, try a sample in better light or with clearer speech, or enrol more samples.",
+    )
+
+
+def _caveat(calibrations: Sequence[Calibration], target_fmr: float) -> str:
+    names = [repr(calibration.name) for calibration in calibrations if not calibration.supports(target_fmr)]
+    if not names:
+        return ""
+    return f"; the calibration {' and '.join(names)} was saved although its data cannot show that rate"
+
+
+def one_in(rate: float) -> str:
+    """A rate as people say it: ``0.001`` is ``"1 in 1 000"``; from one half on, as a plain number."""
+    if not 0 < rate < 0.5:
+        return f"{rate:.2g}"
+    return f"1 in {_round(1 / rate):,}".replace(",", " ")
+
+
+def _round(number: float) -> int:
+    """Two significant digits from 100 on, whole numbers below."""
+    digits = max(0, math.floor(math.log10(number)) - 1) if number >= 100 else 0
+    return int(round(number, -digits))

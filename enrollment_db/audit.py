@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enrollment_db.database import Database
-from enrollment_db.errors import ErrorKind, StoreError
+from enrollment_db.errors import ErrorKind, StoreError, reading
 from enrollment_db.records import AuditEntry
 from enrollment_db.vault import FIRST_PREVIOUS, Vault
 
@@ -109,13 +109,11 @@ def _digest(number: int, at: str, event: str, subject_id: str | None, details: s
 
 
 def _entry(row: sqlite3.Row) -> AuditEntry:
-    try:
+    with reading("audit", row["number"]):
         at, details = datetime.fromisoformat(row["at"]), json.loads(row["details"])
-    except ValueError:
-        raise _broken(f"at entry {row['number']}") from None
-    return AuditEntry(
-        row["number"], at, row["event"], row["subject_id"], details, bytes(row["previous"]), bytes(row["digest"])
-    )
+        return AuditEntry(
+            row["number"], at, row["event"], row["subject_id"], details, bytes(row["previous"]), bytes(row["digest"])
+        )
 
 
 def _broken(where: str) -> StoreError:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from json import loads
 
 from enrollment_db.audit import AuditLog
-from enrollment_db.errors import ErrorKind, StoreError
+from enrollment_db.errors import ErrorKind, StoreError, reading
 from enrollment_db.records import StoredCalibration
 from enrollment_db.samples import check_word
 
@@ -122,18 +122,19 @@ class Calibrations(AuditLog):
         )
 
     def _read_calibration(self, row: sqlite3.Row) -> StoredCalibration:
-        calibration = StoredCalibration(
-            id=row["id"],
-            name=row["name"],
-            modality=row["modality"],
-            contract_id=row["contract_id"],
-            references=row["reference_count"],
-            active=bool(row["active"]),
-            json="",
-            created=datetime.fromisoformat(row["created"]),
-        )
-        json = self._vault.store_cipher.open(row["document"], *_binding(calibration)).decode("utf-8")
-        return replace(calibration, json=json)
+        with reading("calibration", row["id"]):
+            calibration = StoredCalibration(
+                id=row["id"],
+                name=row["name"],
+                modality=row["modality"],
+                contract_id=row["contract_id"],
+                references=row["reference_count"],
+                active=bool(row["active"]),
+                json="",
+                created=datetime.fromisoformat(row["created"]),
+            )
+            json = self._vault.store_cipher.open(row["document"], *_binding(calibration)).decode("utf-8")
+            return replace(calibration, json=json)
 
 
 def _binding(calibration: StoredCalibration) -> tuple[str, ...]:

@@ -100,6 +100,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._translate(error) from error
+        except UnicodeDecodeError as error:  # a text in the file, or SQLite quoting one
+            raise self._not_ours() from error
         except (UnicodeEncodeError, OverflowError) as error:
             raise StoreError(ErrorKind.INVALID, "A text or number cannot be stored.") from error
 
@@ -113,6 +115,9 @@ class Database:
                 "Wait for the other program or close it, then try again.",
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return self._not_ours()
+        # Our statements fit the schema, so a plain error means that the schema, or a text in the file, is damaged.
+        if isinstance(error, sqlite3.OperationalError) and code in (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT):
             return self._not_ours()
         if code == sqlite3.SQLITE_CONSTRAINT:
             return StoreError(

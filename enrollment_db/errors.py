@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 
@@ -35,3 +37,21 @@ class StoreError(Exception):
         self.kind = kind
         self.message = message
         self.advice = advice
+
+
+def damaged(kind: str, record_id: object) -> StoreError:
+    """The error for a record that is not what it claims to be."""
+    return StoreError(
+        ErrorKind.CORRUPT,
+        f"The {kind} record {record_id} of the enrolment database is damaged or belongs to something else.",
+        "Put a copy of the database back in its place, or remove and enrol that person again.",
+    )
+
+
+@contextmanager
+def reading(kind: str, record_id: object) -> Iterator[None]:
+    """While a record is read: a value that makes no sense means that the record is damaged."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise damaged(kind, record_id) from None

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+from typing import Any
 
 from enrollment_db.database import APPLICATION_ID, Database
 from enrollment_db.errors import ErrorKind, StoreError
+
+# Every table, index and trigger, and the columns of the tables.
+SHAPE = (
+    "SELECT thing.type, thing.name, piece.name, piece.type FROM sqlite_master AS thing "
+    "LEFT JOIN pragma_table_info(thing.name) AS piece "
+    "WHERE thing.name NOT LIKE 'sqlite_%' ORDER BY thing.name, piece.cid"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ def migrate(database: Database, migrations: Sequence[Migration] | None = None) -
 
     Raises:
         StoreError: ``too_new`` when the file was written by a later version; it is left untouched.
+            ``corrupt`` when its tables are not those that the migrations make.
     """
     migrations = known_migrations() if migrations is None else migrations
     newest = migrations[-1].number
@@ -44,8 +54,17 @@ def migrate(database: Database, migrations: Sequence[Migration] | None = None) -
             "Update the application, or choose another database.",
         )
     database.use_write_ahead_log()
-    if version == newest:
-        return
+    if version < newest:
+        _upgrade(database, version, migrations)
+    if _shape(database.rows(SHAPE)) != _expected_shape(tuple(migrations)):
+        raise StoreError(
+            ErrorKind.CORRUPT,
+            f"The tables of the enrolment database {database.path} are not those of schema {newest}: it is damaged.",
+            "Put a copy of the database back in its place.",
+        )
+
+
+def _upgrade(database: Database, version: int, migrations: Sequence[Migration]) -> None:
     if version > 0:
         database.backup(version)
     # Rebuilding a table must not cascade into others; every reference is checked before each commit.
@@ -71,6 +90,22 @@ def _apply(database: Database, migration: Migration) -> None:
             raise _failed(database, migration)
         database.run(f"PRAGMA application_id = {APPLICATION_ID}")
         database.run(f"PRAGMA user_version = {migration.number}")
+
+
+@cache
+def _expected_shape(migrations: tuple[Migration, ...]) -> list[tuple[Any, ...]]:
+    """The tables that the migrations make, tried out in memory."""
+    database = sqlite3.connect(":memory:")
+    try:
+        for migration in migrations:
+            database.executescript(migration.sql)
+        return _shape(database.execute(SHAPE).fetchall())
+    finally:
+        database.close()
+
+
+def _shape(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in rows]
 
 
 def _failed(database: Database, migration: Migration) -> StoreError:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from enrollment_db.audit import AuditLog
-from enrollment_db.errors import ErrorKind, StoreError
+from enrollment_db.errors import ErrorKind, StoreError, damaged, reading
 from enrollment_db.records import Person, Removal
-from enrollment_db.vault import Cipher, damaged
+from enrollment_db.vault import Cipher
 
 LONGEST_NAME = 200
 
@@ -135,7 +135,8 @@ class People(AuditLog):
         name = cipher.open(row["name"], "name", row["id"]).decode("utf-8")
         if row["name_index"] != self._vault.name_index(name):  # else looking up one name could find another
             raise damaged("name", row["id"])
-        return Person(row["id"], name, datetime.fromisoformat(row["created"]))
+        with reading("person", row["id"]):
+            return Person(row["id"], name, datetime.fromisoformat(row["created"]))
 
 
 def clean_name(name: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from enrollment_db.errors import ErrorKind, StoreError
+from enrollment_db.errors import ErrorKind, StoreError, reading
 from enrollment_db.people import People
 from enrollment_db.records import Removal, StoredContract, StoredSample, StoredTemplate
 from enrollment_db.vault import Cipher
@@ -251,7 +251,8 @@ def read_contract(contract: Mapping[str, Any]) -> StoredContract:
         dimension = contract["dimension"]
     except KeyError as error:
         raise StoreError(ErrorKind.INVALID, f"The contract of the template lacks {error.args[0]!r}.") from None
-    if any(not text or "/" in text for text in texts) or not isinstance(dimension, int) or dimension < 1:
+    whole = isinstance(dimension, int) and not isinstance(dimension, bool)
+    if any(not text or "/" in text for text in texts) or not whole or dimension < 1:
         raise StoreError(ErrorKind.INVALID, "The contract of the template holds an unusable value.")
     encoder, sha256, preprocessing, normalisation = texts
     contract_id = f"{encoder}/{sha256}/{preprocessing}/{dimension}/{normalisation}"
@@ -288,19 +289,26 @@ def _check_vector(vector: bytes, contract: StoredContract) -> None:
 
 def _read_sample(row: sqlite3.Row, cipher: Cipher) -> StoredSample:
     sample_id, person_id, modality = row["id"], row["person_id"], row["modality"]
-    facts = json.loads(cipher.open(row["facts"], "sample", sample_id, person_id, modality))
+    facts = cipher.open(row["facts"], "sample", sample_id, person_id, modality)
     sealed = row["thumbnail"]
     thumbnail = None if sealed is None else cipher.open(sealed, "thumbnail", sample_id, person_id)
-    created = datetime.fromisoformat(row["created"])
-    return StoredSample(
-        id=sample_id, person_id=person_id, modality=modality, thumbnail=thumbnail, created=created, **facts
-    )
+    with reading("sample", sample_id):
+        created = datetime.fromisoformat(row["created"])
+        return StoredSample(
+            id=sample_id,
+            person_id=person_id,
+            modality=modality,
+            thumbnail=thumbnail,
+            created=created,
+            **json.loads(facts),
+        )
 
 
 def _read_template(row: sqlite3.Row, cipher: Cipher) -> StoredTemplate:
     binding = (row["id"], row["person_id"], row["sample_id"], row["modality"], row["contract_id"])
     vector = cipher.open(row["vector"], "template", *binding)
-    return StoredTemplate(*binding, vector, datetime.fromisoformat(row["created"]))
+    with reading("template", row["id"]):
+        return StoredTemplate(*binding, vector, datetime.fromisoformat(row["created"]))
 
 
 def _no_such_sample(sample_id: str) -> StoreError:

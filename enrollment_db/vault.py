@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enrollment_db.database import Database
-from enrollment_db.errors import ErrorKind, StoreError
+from enrollment_db.errors import ErrorKind, StoreError, damaged
 from enrollment_db.keys import KEY_BYTES, KeyProvider
 
 RECORD_FORMAT = 1  # first byte of every sealed record, and part of its binding
@@ -42,15 +42,6 @@ def fold_name(name: str) -> str:
     """
     caseless = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
     return " ".join(unicodedata.normalize("NFC", caseless).split())
-
-
-def damaged(kind: str, record_id: str) -> StoreError:
-    """The error for a record that is not what it claims to be."""
-    return StoreError(
-        ErrorKind.CORRUPT,
-        f"The {kind} record {record_id} of the enrolment database is damaged or belongs to something else.",
-        "Put a copy of the database back in its place, or remove and enrol that person again.",
-    )
 
 
 class Cipher:
@@ -76,7 +67,7 @@ class Cipher:
                 raise ValueError("unknown record format")
             nonce = sealed[1 : 1 + NONCE_BYTES]
             return self._aead.decrypt(nonce, sealed[1 + NONCE_BYTES :], self._associated(binding))
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):
             raise damaged(binding[0], binding[1]) from None
 
     def _associated(self, binding: tuple[str, ...]) -> bytes:

@@ -59,9 +59,7 @@ def rates(pairs: Pairs, weights: Floats | None = None) -> dict[str, float]:
     return result
 
 
-def intervals(
-    pairs: Pairs, rounds: int = 200, seed: int = 0, level: float = 0.95
-) -> dict[str, tuple[float, float]]:
+def intervals(pairs: Pairs, rounds: int = 200, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap intervals of ``rates``, resampling subjects ``rounds`` times."""
     generator = np.random.default_rng(seed)
     found: dict[str, list[float]] = {}
@@ -79,9 +77,7 @@ def intervals(
     }
 
 
-def summary(
-    embeddings: NDArray[np.float32], subjects: NDArray[np.int64], rounds: int = 0
-) -> dict[str, Any]:
+def summary(embeddings: NDArray[np.float32], subjects: NDArray[np.int64], rounds: int = 0) -> dict[str, Any]:
     """Rates over all pairs, with an interval per rate under ``intervals`` if ``rounds`` > 0."""
     pairs = all_pairs(embeddings, subjects)
     result: dict[str, Any] = dict(rates(pairs))

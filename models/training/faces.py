@@ -64,9 +64,7 @@ class FaceTask:
     def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0) -> dict[str, Any]:
         """Rates on the development split, one unmirrored crop per sample, as the application does."""
         encoder.eval()
-        return summary(
-            self.embed(encoder, self.dev_rows, device).numpy(), self.dev_subjects, rounds
-        )
+        return summary(self.embed(encoder, self.dev_rows, device).numpy(), self.dev_subjects, rounds)
 
     def export(self, encoder: nn.Module, path: Path) -> None:
         """Write ``path`` with input ``image`` uint8 ``[N, 112, 112, 3]``."""

@@ -51,9 +51,7 @@ def decode_crops(pack: Path, target: Path) -> None:
 
     rows = read_index(pack)
     partial = target.with_suffix(".partial")
-    array = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.uint8, shape=(len(rows), CROP, CROP, 3)
-    )
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(rows), CROP, CROP, 3))
     shards: dict[str, zipfile.ZipFile] = {}
     for number, row in enumerate(rows):
         name = f"faces-{int(row['shard']):02d}.zip"
@@ -70,9 +68,7 @@ def decode_crops(pack: Path, target: Path) -> None:
 def teacher_input(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Aligned crops ``[N, 112, 112, 3]`` as the teacher's float32 ``[N, 3, 112, 112]`` input."""
     scaled = crops.astype(np.float32) / 255.0
-    return np.ascontiguousarray(
-        ((scaled - TEACHER_MEAN) / TEACHER_DEVIATION).transpose(0, 3, 1, 2)
-    )
+    return np.ascontiguousarray(((scaled - TEACHER_MEAN) / TEACHER_DEVIATION).transpose(0, 3, 1, 2))
 
 
 def teacher_session(path: Path) -> Any:
@@ -81,9 +77,7 @@ def teacher_session(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def run_teacher(session: Any, crops: NDArray[np.uint8], pool: ThreadPoolExecutor) -> NDArray[np.float32]:
@@ -134,9 +128,7 @@ def main() -> None:
         decode_crops(arguments.pack, faces)
         print(f"decoded {faces}", flush=True)
     if not (arguments.cache / "faces-teacher.npy").exists():
-        embed_with_teacher(
-            np.load(faces, mmap_mode="r"), arguments.teacher, arguments.cache, arguments.threads
-        )
+        embed_with_teacher(np.load(faces, mmap_mode="r"), arguments.teacher, arguments.cache, arguments.threads)
 
 
 if __name__ == "__main__":

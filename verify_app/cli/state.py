@@ -78,6 +78,13 @@ def settings() -> Settings:
     return _run.settings
 
 
+def default_settings() -> Settings:
+    """Settings as they would be without a settings file and without variables, in the folders of this run."""
+    from verify_app.services.settings import default_settings as defaults
+
+    return defaults(_run.home)
+
+
 def application() -> Application:
     """The application of this run, made at first use."""
     if _run.application is None:

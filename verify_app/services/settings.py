@@ -100,6 +100,12 @@ def load_settings(home: str | Path | None = None, environment: Mapping[str, str]
     return Settings(data, config, variables.get("VERIFY_APP_PASSPHRASE") or None, **values)
 
 
+def default_settings(home: str | Path | None = None) -> Settings:
+    """The defaults in the folders of this user; reads no file, and of the environment only the place and passphrase."""
+    data, config = _folders(home or os.environ.get("VERIFY_APP_HOME") or None)
+    return Settings(data, config, os.environ.get("VERIFY_APP_PASSPHRASE") or None)
+
+
 def _folders(home: str | Path | None) -> tuple[Path, Path]:
     if home is not None:
         root = Path(home).expanduser().resolve()

@@ -8,22 +8,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from verify_app.domain import Interval
+from verify_app.services.rates import grouped, rate_interval_text, rate_text
 
-
-def rate(value: float) -> str:
-    """A rate in words: ``1 in 8 300`` for small ones, a percentage from 10 % up."""
-    if value <= 0:
-        return "none"
-    if value >= 0.1:
-        return f"{100 * value:.0f} %"
-    return f"1 in {grouped(two_digits(1 / value))}"
-
-
-def rate_interval(interval: Interval | None) -> str:
-    """A rate with its confidence interval, or a dash where there is none."""
-    if interval is None:
-        return "–"
-    return f"{rate(interval.value)} ({interval.confidence:.0%}: {rate(interval.low)} to {rate(interval.high)})"
+__all__ = ["count", "grouped", "percent_interval", "rate", "rate_interval", "strong", "table"]
+rate, rate_interval = rate_text, rate_interval_text
 
 
 def percent_interval(interval: Interval | None) -> str:
@@ -31,16 +19,6 @@ def percent_interval(interval: Interval | None) -> str:
     if interval is None:
         return "–"
     return f"{_percent(interval.value)} % ({_percent(interval.low)}–{_percent(interval.high)})"
-
-
-def two_digits(value: float) -> float:
-    """The value rounded to two significant digits."""
-    return float(f"{value:.2g}")
-
-
-def grouped(value: float) -> str:
-    """A whole number with thin groups of three: ``12 000``; beyond a billion in powers of ten."""
-    return f"{value:,.0f}".replace(",", " ") if value < 1e9 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:

@@ -32,10 +32,10 @@ def references_of(app: Application, person: Person, modality: Modality) -> Float
             ReasonCode.CONTRACT_MISMATCH,
             f"The {modality} templates of {person.name} were made by another encoder than the one in use, "
             "and the two cannot be compared.",
-            f"Enrol again: verify-app enroll “{person.name}” FILE…",
+            f'Enrol again: verify-app enroll "{person.name}" FILE…',
         )
     raise StateError(
         ReasonCode.NOT_ENROLLED,
         f"{person.name} is not enrolled by {modality}.",
-        f"Add a {modality} sample: verify-app enroll “{person.name}” FILE.",
+        f'Add a {modality} sample: verify-app enroll "{person.name}" FILE',
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from verify_app.domain import Embedding, ImageArray, Modality, Quality, Sample
 from verify_app.reasons import Reason, ReasonCode, UnusableInput
@@ -129,7 +129,7 @@ def _examine_one(app: Application, item: SampleInput, modality: Modality | None)
 
 
 def _analyse(app: Application, sample: Sample) -> SampleOutcome:
-    pipeline = app.pipeline(sample.modality)
+    pipeline: Any = app.pipeline(sample.modality)
     try:
         # Without gates a poor sample still comes back, to be shown beside the reason it is refused for.
         analysis = pipeline.analyse(sample, gates=False)

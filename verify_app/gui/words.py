@@ -1,0 +1,115 @@
+"""False-match rates in words that mean something to a person: "about 1 in 4 000"."""
+
+from __future__ import annotations
+
+import math
+
+from verify_app.domain import Interval
+from verify_app.gui.text import translate
+
+THIN_SPACE = "\u202f"
+
+
+def number(value: int) -> str:
+    """A whole number with thin spaces between the thousands: ``12 500``."""
+    return f"{value:,}".replace(",", THIN_SPACE)
+
+
+def _two_figures(value: float) -> int:
+    """``value`` rounded to two significant figures (to a whole number below 100)."""
+    if value < 100:
+        return max(1, round(value))
+    step = 10 ** (math.floor(math.log10(value)) - 1)
+    return round(value / step) * step
+
+
+def one_in(rate: float) -> str:
+    """A rate as odds: ``1 in 4 000``; 0 is ``none seen`` because a rate of zero is never known."""
+    if not math.isfinite(rate) or rate <= 0:
+        return translate("words", "none seen")
+    if rate >= 0.95:
+        return translate("words", "almost everybody")
+    if rate > 0.4:
+        return translate("words", "{count} in 10").format(count=round(rate * 10))
+    return translate("words", "1 in {count}").format(count=number(_two_figures(1 / rate)))
+
+
+def rate_sentence(rate: Interval) -> str:
+    """What a predicted false-match rate means, in one sentence without the interval."""
+    if rate.value >= 0.95:
+        return translate("words", "Almost everybody else would score this high")
+    if rate.value > 0.4:
+        share = translate("words", "{count} in 10").format(count=round(rate.value * 10))
+        return translate("words", "About {share} other people would score this high").format(share=share)
+    return translate("words", "About {odds} other people would score this high").format(odds=one_in(rate.value))
+
+
+def interval_phrase(rate: Interval) -> str:
+    """The interval of a rate, the more frequent end first: ``95 %: 1 in 2 500 to 1 in 7 000``."""
+    confidence = round(rate.confidence * 100)
+    if rate.low <= 0:
+        return translate("words", "{confidence} %: {often} or rarer").format(
+            confidence=confidence, often=one_in(rate.high)
+        )
+    often, rarely = one_in(rate.high), one_in(rate.low)
+    if often == rarely:
+        return translate("words", "{confidence} %: {often}").format(confidence=confidence, often=often)
+    return translate("words", "{confidence} %: {often} to {rarely}").format(
+        confidence=confidence, often=often, rarely=rarely
+    )
+
+
+def percent(rate: float) -> str:
+    """A rate as a percentage with as many figures as its size deserves: ``3.2 %``, ``0.04 %``."""
+    if rate <= 0:
+        return "0 %"
+    value = rate * 100
+    digits = 1 if value >= 1 else min(6, 1 - math.floor(math.log10(value)))
+    return f"{value:.{digits}f} %"
+
+
+def modality_name(modality: str) -> str:
+    """``face`` and ``voice`` as headings."""
+    return {"face": translate("words", "Face"), "voice": translate("words", "Voice")}.get(modality, modality)
+
+
+_PARTS = {
+    "sharpness": lambda: translate("words", "Sharpness"),
+    "brightness": lambda: translate("words", "Brightness"),
+    "contrast": lambda: translate("words", "Contrast"),
+    "size": lambda: translate("words", "Size"),
+    "yaw": lambda: translate("words", "Turned sideways"),
+    "pitch": lambda: translate("words", "Turned up or down"),
+    "roll": lambda: translate("words", "Tilted"),
+    "detection": lambda: translate("words", "Detector score"),
+    "speech_seconds": lambda: translate("words", "Speech"),
+    "snr_db": lambda: translate("words", "Signal to noise"),
+    "clipped": lambda: translate("words", "Clipped"),
+    "level_db": lambda: translate("words", "Level"),
+}
+
+
+def measure_name(name: str) -> str:
+    """A quality measure's name for people; unknown names are shown as words."""
+    known = _PARTS.get(name)
+    return known() if known else name.replace("_", " ").capitalize()
+
+
+_UNITS = {
+    "yaw": "{value:.0f}°",
+    "pitch": "{value:.0f}°",
+    "roll": "{value:.0f}°",
+    "speech_seconds": "{value:.1f} s",
+    "seconds": "{value:.1f} s",
+}
+
+
+def measure_value(name: str, value: float) -> str:
+    """A quality measure in its own unit."""
+    if name in _UNITS:
+        return _UNITS[name].format(value=value)
+    if name.endswith("_db"):
+        return f"{value:.0f} dB"
+    if name.endswith(("_px", "_pixels")):
+        return f"{value:.0f} px"
+    return f"{value:.3g}"

@@ -52,7 +52,7 @@ def examine_health(app: Application, _progress: ProgressCallback, _cancelled: Ca
     except VerifyAppError as error:
         calibration = error.reason
     try:
-        key = app.store.key_kind
+        key = app.store.protection
     except VerifyAppError as error:
         key = error.reason
     return Health(models, calibration, own, app.settings.target_fmr, key)

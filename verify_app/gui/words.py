@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from verify_app.domain import Interval
 from verify_app.gui.text import translate
@@ -77,15 +78,15 @@ _PARTS = {
     "sharpness": lambda: translate("words", "Sharpness"),
     "brightness": lambda: translate("words", "Brightness"),
     "contrast": lambda: translate("words", "Contrast"),
-    "size": lambda: translate("words", "Size"),
+    "eye_distance": lambda: translate("words", "Between the eyes"),
     "yaw": lambda: translate("words", "Turned sideways"),
     "pitch": lambda: translate("words", "Turned up or down"),
     "roll": lambda: translate("words", "Tilted"),
-    "detection": lambda: translate("words", "Detector score"),
+    "detector_score": lambda: translate("words", "Detector score"),
     "speech_seconds": lambda: translate("words", "Speech"),
-    "snr_db": lambda: translate("words", "Signal to noise"),
-    "clipped": lambda: translate("words", "Clipped"),
-    "level_db": lambda: translate("words", "Level"),
+    "snr": lambda: translate("words", "Signal to noise"),
+    "clipped_share": lambda: translate("words", "Overdriven"),
+    "level": lambda: translate("words", "Level"),
 }
 
 
@@ -95,21 +96,25 @@ def measure_name(name: str) -> str:
     return known() if known else name.replace("_", " ").capitalize()
 
 
-_UNITS = {
-    "yaw": "{value:.0f}°",
-    "pitch": "{value:.0f}°",
-    "roll": "{value:.0f}°",
-    "speech_seconds": "{value:.1f} s",
-    "seconds": "{value:.1f} s",
+_UNITS: dict[str, Callable[[float], str]] = {
+    "yaw": lambda value: f"{value:.0f}°",
+    "pitch": lambda value: f"{value:.0f}°",
+    "roll": lambda value: f"{value:.0f}°",
+    "eye_distance": lambda value: f"{value:.0f} px",
+    "speech_seconds": lambda value: f"{value:.1f} s",
+    "snr": lambda value: f"{value:.0f} dB",
+    "level": lambda value: f"{value:.0f} dB",
+    "clipped_share": percent,
 }
 
 
 def measure_value(name: str, value: float) -> str:
     """A quality measure in its own unit."""
-    if name in _UNITS:
-        return _UNITS[name].format(value=value)
-    if name.endswith("_db"):
-        return f"{value:.0f} dB"
-    if name.endswith(("_px", "_pixels")):
-        return f"{value:.0f} px"
-    return f"{value:.3g}"
+    known = _UNITS.get(name)
+    return known(value) if known else f"{value:.2f}"
+
+
+def source_name(source: str) -> str:
+    """Where a sample came from: a device by name, a file by its last part."""
+    known = {"camera": translate("words", "Camera"), "microphone": translate("words", "Microphone")}
+    return known.get(source) or source.replace("\\", "/").rsplit("/", 1)[-1]

@@ -71,6 +71,7 @@ QPushButton[role="danger"]:disabled {{ color: {t.muted}; }}
 QPushButton[role="plain"] {{ border: none; background: transparent; color: {t.accent}; padding: 6px 8px; }}
 QPushButton[role="plain"]:hover {{ background: {t.accent_soft}; }}
 QPushButton[role="plain"]:focus {{ border: 2px solid {t.accent}; padding: 4px 6px; }}
+QToolButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton[role="icon"] {{ border: none; border-radius: 6px; padding: 4px; background: transparent; }}
 QToolButton[role="icon"]:hover {{ background: {t.sunken}; }}
 QToolButton[role="icon"]:focus {{ border: 2px solid {t.accent}; padding: 2px; }}

@@ -90,6 +90,7 @@ class ThemeManager(QObject):
         super().__init__(application)
         self.setObjectName("theme-manager")
         self._application = application
+        self._chosen = Qt.ColorScheme.Unknown
         self.theme = LIGHT
         application.setStyle("Fusion")
         application.styleHints().colorSchemeChanged.connect(self._apply)
@@ -97,12 +98,15 @@ class ThemeManager(QObject):
 
     def choose(self, scheme: Qt.ColorScheme) -> None:
         """Light, dark, or ``Unknown`` to follow the system."""
+        self._chosen = scheme
         self._application.styleHints().setColorScheme(scheme)
         self._apply()
 
     def _apply(self, _scheme: Qt.ColorScheme | None = None) -> None:
-        dark = self._application.styleHints().colorScheme() == Qt.ColorScheme.Dark
-        self.theme = DARK if dark else LIGHT
+        scheme = self._chosen  # not every platform takes over a choice, so it is kept here as well
+        if scheme == Qt.ColorScheme.Unknown:
+            scheme = self._application.styleHints().colorScheme()
+        self.theme = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
         self._application.setPalette(_palette(self.theme))
         points = self._application.font().pointSizeF()
         self._application.setStyleSheet(stylesheet(self.theme, points if points > 0 else 10.0))

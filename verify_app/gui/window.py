@@ -43,15 +43,12 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Page] = {}
         self._stack = QStackedWidget()
         self._buttons = QButtonGroup(self)
-        self.notice = Notice()
+        self.notice = Notice(closable=True)
         body = QWidget()
         body.setObjectName("page")
-        holder = row(self.notice, margin=0)
-        holder.setContentsMargins(24, 16, 24, 0)
-        self._notice_holder = QWidget()
-        self._notice_holder.setLayout(holder)
-        self._notice_holder.hide()
-        body.setLayout(row(self._navigation(), column(self._notice_holder, self._stack, gap=0), gap=0))
+        holder = row(self.notice)
+        holder.setContentsMargins(24, 12, 24, 0)
+        body.setLayout(row(self._navigation(), column(holder, self._stack, gap=0), gap=0))
         self.setCentralWidget(body)
         self.status_line = StatusLine(session)
         self.setStatusBar(self.status_line)
@@ -138,8 +135,8 @@ class MainWindow(QMainWindow):
 
     def _show_problem(self) -> None:
         problem = self.session.problem
-        self._notice_holder.setVisible(problem is not None)
         if problem is None:
+            self.notice.hide()
             return
         self.notice.explain(problem, "bad")
         if problem.code is ReasonCode.SETTINGS_INVALID:
@@ -161,13 +158,10 @@ class MainWindow(QMainWindow):
         return button(translate("MainWindow", "Set the file aside and use the defaults"), set_aside)
 
     def _warn(self, text: str) -> None:
-        self._notice_holder.show()
         self.notice.say(text, tone="info")
-        self.notice.offer(button(translate("MainWindow", "Understood"), self._notice_holder.hide))
 
     def report(self, reason: Reason) -> None:
         """Show a problem above the page."""
-        self._notice_holder.show()
         self.notice.explain(reason, "bad")
 
     def _ask_passphrase(self, answer: Future[str]) -> None:

@@ -55,7 +55,7 @@ class NameStep(QWidget):
             ),
         )
         card = Card(label(translate("NameStep", "Who is to be enrolled?"), "h2"), self.name, self.notice, promise, margin=20)
-        card.setMaximumWidth(620)
+        card.setFixedWidth(620)
         self.setLayout(column(row(card, 1), 1))
 
     def set_known(self, names: Sequence[str]) -> None:
@@ -146,7 +146,7 @@ class SampleStep(QWidget):
         self._busy.hide()
         optional = translate("SampleStep", "Either may be left out; face and voice together decide best.")
         left = QWidget()
-        left.setFixedWidth(372)
+        left.setFixedWidth(392)
         left.setLayout(column(self.advice, self.drop, self._busy, label(optional, "small", wrap=True), 1))
         self._list = column(gap=10)
         body = QWidget()
@@ -188,7 +188,7 @@ class FinishStep(QWidget):
         self.duplicate = Notice()
         self.problem = Notice()
         card = Card(self._name, self._count, pictures, self.duplicate, self.problem, margin=20)
-        card.setMaximumWidth(720)
+        card.setFixedWidth(720)
         self.setLayout(column(row(card, 1), 1))
 
     def refresh(self) -> None:

@@ -46,8 +46,8 @@ class DropZone(QFrame):
         self.microphone_button = button(translate("DropZone", "Microphone"), self.microphone.emit, icon="microphone")
         self.camera_button.setVisible(modality is not Modality.VOICE)
         self.microphone_button.setVisible(modality is not Modality.FACE)
-        buttons = row(1, self.open_button, self.camera_button, self.microphone_button, 1, gap=8)
-        self.setLayout(column(row(1, IconLabel("import", 28), 1), hint, buttons, gap=10, margin=16))
+        buttons = row(1, self.open_button, self.camera_button, self.microphone_button, 1, gap=6)
+        self.setLayout(column(row(1, IconLabel("import", 28), 1), hint, buttons, gap=10, margin=14))
         self.setAccessibleName(wanted)
 
     def _open(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
-from verify_app.gui.widgets.basic import Card, IconLabel, column, label, row, set_property
+from verify_app.gui.text import translate
+from verify_app.gui.widgets.basic import Card, IconLabel, column, icon_button, label, row, set_property
 from verify_app.reasons import Reason
 
 _ICONS = {"info": ("info", "accent"), "good": ("verified", "good"), "bad": ("not-verified", "bad"), "warn": ("alert", "warn")}
@@ -14,7 +15,7 @@ _ICONS = {"info": ("info", "accent"), "good": ("verified", "good"), "bad": ("not
 class Notice(QFrame):
     """A tinted strip with an icon, a sentence and advice; hidden until it has something to say."""
 
-    def __init__(self, tone: str = "info", text: str = "", advice: str = "") -> None:
+    def __init__(self, tone: str = "info", text: str = "", advice: str = "", *, closable: bool = False) -> None:
         super().__init__()
         self.setProperty("role", "notice")
         self._icon = IconLabel("info", 20, "accent")
@@ -26,6 +27,9 @@ class Notice(QFrame):
         layout = row(gap=10, margin=12)
         layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         layout.addLayout(texts, 1)
+        self._close = icon_button("cross", translate("Notice", "Close"), self.hide)
+        self._close.setVisible(closable)
+        layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self.setLayout(layout)
         self.hide()
         if text:

@@ -132,6 +132,8 @@ class ScoreScale(Scale):
 
     def show_score(self, score: float, threshold: float | None, low: float = -0.2, high: float = 1.0) -> None:
         """``low`` and ``high`` are the ends of the scale; it widens when a value lies outside."""
+        if threshold is not None and not math.isfinite(threshold):
+            threshold = None  # at this operating point no score is enough; the verdict says so
         values = [score] if threshold is None else [score, threshold]
         low, high = min(low, *values), max(high, *values)
         span = (high - low) or 1.0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from verify_app.cli import state
 from verify_app.reasons import ReasonCode, StateError
+
+if TYPE_CHECKING:
+    from verify_app.services.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -21,7 +24,11 @@ def gui() -> None:
 
 def open_window() -> NoReturn:
     """Open the window and stay until it is closed."""
-    settings = state.settings()
+    settings: Settings | None
+    try:
+        settings = state.settings()
+    except StateError:
+        settings = None  # the window opens all the same, says what is wrong with the file and offers a way out
     try:
         # By name: the shell tool does not depend on the window.
         run_window = import_module("verify_app.gui.app").run
@@ -31,4 +38,4 @@ def open_window() -> NoReturn:
             f"The window cannot open: {error}.",
             "“verify-app doctor” names what is missing; every other command works without the window.",
         ) from None
-    raise typer.Exit(run_window(settings))
+    raise typer.Exit(run_window(settings, home=state.home()))

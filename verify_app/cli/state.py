@@ -57,6 +57,11 @@ def start(home: str | None, debug: bool) -> None:
         warnings.simplefilter("ignore")
 
 
+def home() -> str | None:
+    """The folder given with ``--home``."""
+    return _run.home
+
+
 def debugging() -> bool:
     """Whether the user wants to see diagnostics."""
     return _run.debug

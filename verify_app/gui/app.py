@@ -54,13 +54,22 @@ def make_application() -> QApplication:
     return application
 
 
-def run(settings: Settings | None = None, page: str = "verify") -> int:
-    """Open the window on a page and stay until it is closed; returns the exit code."""
+def run(settings: Settings | None = None, page: str = "verify", home: str | None = None) -> int:
+    """Open the window on a page and stay until it is closed; returns the exit code.
+
+    Args:
+        settings: what to open with; None to read them here, and to open all the same when they cannot be read.
+        page: key of the first page.
+        home: one folder for data and configuration, None for the usual ones.
+
+    Raises:
+        StateError: a system library or the display is missing.
+    """
     application = make_application()
     from verify_app.gui.session import Session
     from verify_app.gui.window import MainWindow
 
-    window = MainWindow(Session(settings), page)
+    window = MainWindow(Session(settings, home), page)
     _report_unforeseen_errors(window)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     window.show()

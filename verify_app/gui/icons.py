@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
@@ -13,7 +13,7 @@ from verify_app.resources import assets_root
 SIZES = (16, 20, 24, 32, 48)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _source(name: str) -> str:
     return (assets_root() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
 

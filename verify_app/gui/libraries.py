@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,21 +47,33 @@ PACKAGES = {
 """Library name to Debian package (Debian 12, Ubuntu 22.04 and later)."""
 
 _MISSING = re.compile(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object file")
+_NOT_FOUND = re.compile(r"(lib[\w.+-]+\.so[.\d]*) => not found")
 
 
 def missing_library(message: str) -> StateError | None:
     """The error to raise when a loader's message says that a library is missing; None when it says something else."""
-    found = _MISSING.search(message)
-    if found is None:
-        return None
-    library = found.group(1)
-    package = PACKAGES.get(library)
-    advice = (
-        f"Install it: apt-get install {package} (Debian, Ubuntu)."
-        if package
-        else f"Install the package that contains {library}."
-    )
-    return StateError(ReasonCode.INTERNAL, f"The window needs the system library {library}, which is missing.", advice)
+    found = _MISSING.findall(message)
+    return _error(found) if found else None
+
+
+def _error(libraries: list[str]) -> StateError:
+    named = ", ".join(libraries)
+    packages = [PACKAGES.get(library) for library in libraries]
+    if all(packages):
+        advice = f"Install on Debian or Ubuntu: sudo apt install {' '.join(str(package) for package in packages)}."
+    else:
+        advice = f"Install the packages that contain {named}."
+    what = "a system library that is" if len(libraries) == 1 else "system libraries that are"
+    return StateError(ReasonCode.INTERNAL, f"The window needs {what} missing: {named}.", advice)
+
+
+def missing_from(file: Path) -> list[str]:
+    """Every library that a shared object needs and that is not there, as ``ldd`` tells; empty without ``ldd``."""
+    try:
+        told = subprocess.run(["ldd", str(file)], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return list(dict.fromkeys(_NOT_FOUND.findall(told)))
 
 
 def check_platform() -> None:
@@ -86,6 +99,7 @@ def check_platform() -> None:
         try:
             ctypes.CDLL(str(plugin))
         except OSError as error:
-            known = missing_library(str(error))
+            every = missing_from(plugin)
+            known = _error(every) if every else missing_library(str(error))
             if known is not None:
                 raise known from None

@@ -12,7 +12,7 @@ from verify_app.gui.work import Task, Workshop
 from verify_app.reasons import Cancelled, Reason, ReasonCode, StateError, VerifyAppError
 from verify_app.services.application import Application
 from verify_app.services.jobs import CancelledCheck, Progress, ProgressCallback
-from verify_app.services.settings import Settings
+from verify_app.services.settings import Settings, load_settings
 
 T = TypeVar("T")
 AppWork = Callable[[Application, ProgressCallback, CancelledCheck], T]
@@ -30,6 +30,7 @@ class Session(QObject):
 
     Attributes:
         problem: why there is no application, None when there is one.
+        home: the one folder for data and configuration, None for the usual ones.
     """
 
     people_changed = Signal()
@@ -38,8 +39,11 @@ class Session(QObject):
     passphrase_wanted = Signal(object)
     opened = Signal()
 
-    def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, home: str | None = None, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
+        self.home = home
         self.workshop = Workshop(self)
         self.problem: Reason | None = None
         self._application: Application | None = None
@@ -49,6 +53,7 @@ class Session(QObject):
     def open(self, settings: Settings | None = None) -> None:
         """Open the application, with the settings given or those of this user; see :attr:`problem`."""
         try:
+            settings = settings if settings is not None else load_settings(self.home)
             self._application = Application(
                 settings, ask_passphrase=self._ask_passphrase, warn=lambda text: self.warned.emit(text)
             )

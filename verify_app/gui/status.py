@@ -124,7 +124,9 @@ class StatusLine(QStatusBar):
             self._problem(self.calibration, translate("StatusLine", "No valid calibration"), health.calibration)
         else:
             kind = (
-                translate("StatusLine", "Own calibration") if health.own else translate("StatusLine", "General calibration")
+                translate("StatusLine", "Own calibration")
+                if health.own
+                else translate("StatusLine", "General calibration")
             )
             target = words.one_in(health.target_fmr)
             self.calibration.say(f"{kind}, {target}", health.calibration)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verify_app.resources import assets_root
+
 if TYPE_CHECKING:
     from verify_app.gui.theme import Theme
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 def stylesheet(theme: Theme, points: float) -> str:
     """The application's style sheet; ``points`` is the system font's size."""
     t = theme
+    arrows = (assets_root() / "icons").as_posix()
+    up, down = f'url("{arrows}/arrow-up-{t.name}.svg")', f'url("{arrows}/arrow-down-{t.name}.svg")'
     return f"""
 QWidget {{ color: {t.text}; }}
 QMainWindow, QDialog, QWidget#page, QWidget#page-body {{ background: {t.window}; }}
@@ -19,7 +23,7 @@ QToolTip {{ background: {t.text}; color: {t.surface}; border: none; padding: 5px
 QLabel[role="h1"] {{ font-size: {points * 1.75:.1f}pt; font-weight: 600; }}
 QLabel[role="h2"] {{ font-size: {points * 1.2:.1f}pt; font-weight: 600; }}
 QLabel[role="h3"] {{ font-weight: 600; }}
-QLabel[role="figure"] {{ font-size: {points * 1.35:.1f}pt; font-weight: 600; }}
+QLabel[role="figure"] {{ font-size: {points * 1.25:.1f}pt; font-weight: 600; }}
 QLabel[role="muted"] {{ color: {t.muted}; }}
 QLabel[role="small"] {{ color: {t.muted}; font-size: {points * 0.9:.1f}pt; }}
 QLabel[role="good"] {{ color: {t.good}; }}
@@ -48,6 +52,7 @@ QFrame[role="verdict"][tone="good"] QLabel#verdict-title {{ color: {t.good}; }}
 QFrame[role="verdict"][tone="bad"] QLabel#verdict-title {{ color: {t.bad}; }}
 QFrame[role="verdict"][tone="warn"] QLabel#verdict-title {{ color: {t.warn}; }}
 
+QFrame#window-notice {{ margin-top: 14px; }}
 QFrame[role="notice"] {{ border: none; border-radius: 8px; background: {t.accent_soft}; }}
 QFrame[role="notice"][tone="good"] {{ background: {t.good_soft}; }}
 QFrame[role="notice"][tone="bad"] {{ background: {t.bad_soft}; }}
@@ -84,7 +89,13 @@ QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QDateEdi
     border: 2px solid {t.accent}; padding: 5px 9px;
 }}
 QLineEdit:disabled, QComboBox:disabled {{ background: {t.sunken}; color: {t.muted}; }}
-QComboBox::drop-down {{ border: none; width: 26px; }}
+QComboBox::drop-down {{ border: none; width: 28px; }}
+QComboBox::down-arrow, QDateEdit::down-arrow {{ image: {down}; width: 14px; height: 14px; }}
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: {up}; width: 10px; height: 10px; }}
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: {down}; width: 10px; height: 10px; }}
+QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{
+    border: none; background: transparent; width: 18px;
+}}
 QComboBox QLineEdit, QComboBox QLineEdit:focus {{ border: none; padding: 0; min-height: 0; background: transparent; }}
 QComboBox QAbstractItemView, QMenu {{
     background: {t.surface}; border: 1px solid {t.border}; padding: 4px; outline: none;

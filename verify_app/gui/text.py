@@ -10,6 +10,9 @@ from PySide6.QtCore import QCoreApplication
 
 
 def translate(context: str, text: str, comment: str | None = None, n: int = -1) -> str:
-    """``text`` in the language of the window; ``n`` fills ``%n`` and picks the plural form."""
+    """``text`` in the language of the window; ``n`` fills ``%n`` and picks the plural form.
+
+    English, the language of the texts, writes its plural as ``sample(s)`` and needs no translation file.
+    """
     found = QCoreApplication.translate(context, text, comment or "", n)
-    return found.replace("%n", str(n)) if n >= 0 else found
+    return found.replace("%n", str(n)).replace("(s)", "" if n == 1 else "s") if n >= 0 else found

@@ -24,7 +24,7 @@ from verify_app.gui.pages import Page, PageEntry, entries
 from verify_app.gui.session import Session
 from verify_app.gui.status import StatusLine
 from verify_app.gui.text import translate
-from verify_app.gui.widgets.basic import button, column, label, row
+from verify_app.gui.widgets.basic import IconLabel, button, column, label, row
 from verify_app.gui.widgets.notice import Notice
 from verify_app.reasons import Cancelled, Reason, ReasonCode
 
@@ -46,8 +46,9 @@ class MainWindow(QMainWindow):
         self.notice = Notice(closable=True)
         body = QWidget()
         body.setObjectName("page")
+        self.notice.setObjectName("window-notice")
         holder = row(self.notice)
-        holder.setContentsMargins(24, 12, 24, 0)
+        holder.setContentsMargins(24, 0, 24, 0)
         body.setLayout(row(self._navigation(), column(holder, self._stack, gap=0), gap=0))
         self.setCentralWidget(body)
         self.status_line = StatusLine(session)
@@ -65,7 +66,9 @@ class MainWindow(QMainWindow):
         frame.setFixedWidth(188)
         brand = label("verify_app")
         brand.setObjectName("brand")
-        layout = column(brand, gap=4, margin=14)
+        head = row(IconLabel("verify", 24, "accent"), brand, 1, gap=8)
+        head.setContentsMargins(8, 6, 0, 0)
+        layout = column(head, gap=4, margin=14)
         layout.addSpacing(14)
         for number, entry in enumerate(self._entries.values(), start=1):
             layout.addWidget(self._navigation_button(entry, number))
@@ -147,13 +150,17 @@ class MainWindow(QMainWindow):
             from verify_app.gui.recovery import set_settings_aside
 
             try:
-                kept = set_settings_aside()
+                kept = set_settings_aside(self.session.home)
             except OSError as error:
                 self.notice.say(str(error), tone="bad")
                 return
             self.session.open()
             if self.session.problem is None:
-                self._warn(translate("MainWindow", "The defaults are in use. The old file is kept as {file}.").format(file=kept))
+                self._warn(
+                    translate("MainWindow", "The defaults are in use. The old file is kept as {file}.").format(
+                        file=kept
+                    )
+                )
 
         return button(translate("MainWindow", "Set the file aside and use the defaults"), set_aside)
 
@@ -190,7 +197,8 @@ class MainWindow(QMainWindow):
 def _wide_button(text: str) -> QToolButton:
     made = QToolButton()
     made.setProperty("role", "navigation")
-    made.setText(text)
+    made.setText(f"  {text}")  # the style leaves no room between icon and text
+    made.setAccessibleName(text)
     made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     made.setIconSize(QSize(20, 20))
     made.setCursor(Qt.CursorShape.PointingHandCursor)

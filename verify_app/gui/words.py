@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from verify_app.domain import Interval
 from verify_app.gui.text import translate
+from verify_app.reasons import Reason
 
 THIN_SPACE = "\u202f"
+RAREST = 1e-12
+"""No data will ever tell rates below this apart."""
 
 
 def number(value: int) -> str:
@@ -20,7 +24,7 @@ def _two_figures(value: float) -> int:
     """``value`` rounded to two significant figures (to a whole number below 100)."""
     if value < 100:
         return max(1, round(value))
-    step = 10 ** (math.floor(math.log10(value)) - 1)
+    step = int(10 ** (math.floor(math.log10(value)) - 1))
     return round(value / step) * step
 
 
@@ -28,6 +32,8 @@ def one_in(rate: float) -> str:
     """A rate as odds: ``1 in 4 000``; 0 is ``none seen`` because a rate of zero is never known."""
     if not math.isfinite(rate) or rate <= 0:
         return translate("words", "none seen")
+    if rate < RAREST:
+        return translate("words", "less than {odds}").format(odds=one_in(RAREST))
     if rate >= 0.95:
         return translate("words", "almost everybody")
     if rate > 0.4:
@@ -65,8 +71,10 @@ def percent(rate: float) -> str:
     if rate <= 0:
         return "0 %"
     value = rate * 100
-    digits = 1 if value >= 1 else min(6, 1 - math.floor(math.log10(value)))
-    return f"{value:.{digits}f} %"
+    if value >= 1:
+        return f"{value:.1f} %"
+    digits = min(9, 1 - math.floor(math.log10(value)))
+    return f"{f'{value:.{digits}f}'.rstrip('0').rstrip('.')} %"
 
 
 def modality_name(modality: str) -> str:
@@ -118,3 +126,8 @@ def source_name(source: str) -> str:
     """Where a sample came from: a device by name, a file by its last part."""
     known = {"camera": translate("words", "Camera"), "microphone": translate("words", "Microphone")}
     return known.get(source) or source.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def shorter(reason: Reason, source: str) -> Reason:
+    """The reason with the last part of a file's path in place of the whole path, which the window shows elsewhere."""
+    return replace(reason, message=reason.message.replace(source, source_name(source)))

@@ -84,7 +84,9 @@ class CameraDialog(QDialog):
         self.take_button.setDefault(True)
         cancel = button(translate("CameraDialog", "Cancel"), self.reject)
         self.setLayout(
-            column(self.view, self.notice, row(self.hint, 1), row(self._devices, 1, cancel, self.take_button), margin=16)
+            column(
+                self.view, self.notice, row(self.hint, 1), row(self._devices, 1, cancel, self.take_button), margin=16
+            )
         )
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MILLISECONDS)

@@ -84,7 +84,9 @@ class MicrophoneDialog(QDialog):
         self.level = LevelView()
         self.seconds = label("0.0 s", "figure")
         self.notice = Notice()
-        self.record_button = button(translate("MicrophoneDialog", "Record"), self.toggle, role="primary", icon="microphone")
+        self.record_button = button(
+            translate("MicrophoneDialog", "Record"), self.toggle, role="primary", icon="microphone"
+        )
         cancel = button(translate("MicrophoneDialog", "Cancel"), self.reject)
         self.setLayout(
             column(text, self.level, self.notice, row(self.seconds, 1, cancel, self.record_button), gap=14, margin=16)

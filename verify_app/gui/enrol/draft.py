@@ -81,4 +81,6 @@ def _voice_advice(draft: Draft) -> str:
         return translate("EnrolAdvice", "{seconds} s of speech so far; about ten make a steadier reference.").format(
             seconds=f"{seconds:.0f}"
         )
-    return translate("EnrolAdvice", "That is enough. A recording from another day or microphone makes it steadier still.")
+    return translate(
+        "EnrolAdvice", "That is enough. A recording from another day or microphone makes it steadier still."
+    )

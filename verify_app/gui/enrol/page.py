@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QPushButton, QStackedWidget, QWidget
 
 from verify_app.domain import Modality
 from verify_app.gui.enrol.draft import Draft
@@ -81,7 +81,7 @@ class EnrolPage(Page):
         self.session.people_changed.connect(self.refresh)
         self.session.opened.connect(self.refresh)
 
-    def _closing_buttons(self) -> list[QWidget]:
+    def _closing_buttons(self) -> list[QPushButton]:
         return [
             button(translate("EnrolPage", "Verify now"), lambda: self.page_wanted.emit("verify"), role="primary"),
             button(translate("EnrolPage", "Enrol another person"), self.restart),

@@ -54,7 +54,9 @@ class NameStep(QWidget):
                 "Removing a person erases all of it.",
             ),
         )
-        card = Card(label(translate("NameStep", "Who is to be enrolled?"), "h2"), self.name, self.notice, promise, margin=20)
+        card = Card(
+            label(translate("NameStep", "Who is to be enrolled?"), "h2"), self.name, self.notice, promise, margin=20
+        )
         card.setFixedWidth(620)
         self.setLayout(column(row(card, 1), 1))
 
@@ -87,12 +89,14 @@ class SampleRow(Card):
             bar = Bar()
             bar.setFixedWidth(70)
             bar.set_share(outcome.quality.score)
-            state.addWidget(label(translate("SampleRow", "quality {score}").format(score=f"{outcome.quality.score:.2f}"), "small"))
+            state.addWidget(
+                label(translate("SampleRow", "quality {score}").format(score=f"{outcome.quality.score:.2f}"), "small")
+            )
             state.addWidget(bar)
         name, _icon = describe(outcome.sample if outcome.sample is not None else Path(outcome.source))
         texts = column(state, label(name, "small"), gap=3)
         if outcome.reason is not None:
-            texts.addWidget(label(outcome.reason.message, wrap=True))
+            texts.addWidget(label(words.shorter(outcome.reason, outcome.source).message, wrap=True))
             if outcome.reason.advice:
                 texts.addWidget(label(outcome.reason.advice, "muted", wrap=True))
         texts.addStretch(1)
@@ -170,7 +174,9 @@ class SampleStep(QWidget):
             self._list.addWidget(label(translate("SampleStep", "The samples you add appear here."), "muted"))
         count = len(self._draft.accepted(self.modality))
         tone = "good" if count and not (offered and offered[-1].reason) else "info"
-        heading = translate("SampleStep", "%n sample(s) accepted.", n=count) if count else words.modality_name(self.modality)
+        heading = (
+            translate("SampleStep", "%n sample(s) accepted.", n=count) if count else words.modality_name(self.modality)
+        )
         self.advice.say(heading, advice(self._draft, self.modality), tone)
 
 
@@ -195,7 +201,10 @@ class FinishStep(QWidget):
         """Show the draft."""
         faces, voices = (len(self._draft.accepted(modality)) for modality in (Modality.FACE, Modality.VOICE))
         self._name.setText(self._draft.name)
-        parts = [translate("FinishStep", "%n face sample(s)", n=faces), translate("FinishStep", "%n voice sample(s)", n=voices)]
+        parts = [
+            translate("FinishStep", "%n face sample(s)", n=faces),
+            translate("FinishStep", "%n voice sample(s)", n=voices),
+        ]
         self._count.setText(", ".join(parts))
         clear(self._pictures)
         for outcome in self._draft.accepted():

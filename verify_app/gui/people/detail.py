@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QDate, QLocale, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from verify_app.gui import words
@@ -77,16 +77,15 @@ class PersonDetail(QStackedWidget):
             gap=8,
         )
         head = row(gap=16)
-        head.addLayout(column(self._name, self._facts, gap=2), 1)
+        head.addWidget(self._name, 1)
         head.addLayout(buttons)
-        head.setAlignment(buttons, Qt.AlignmentFlag.AlignTop)
         self._samples = FlowLayout()
         samples = QWidget()
         samples.setLayout(self._samples)
         body = QWidget()
         body.setLayout(column(samples, 1))
         shown = QWidget()
-        shown.setLayout(column(Card(head, self.notice), scrolling(body), gap=16))
+        shown.setLayout(column(Card(head, self._facts, self.notice, gap=6), scrolling(body), gap=16))
         self._shown, self._nobody = shown, QWidget()
         self.addWidget(self._nobody)
         self.addWidget(shown)
@@ -118,5 +117,5 @@ class PersonDetail(QStackedWidget):
 
 
 def _date(moment: datetime) -> str:
-    local = moment.astimezone()
-    return QLocale().toString(local.date(), QLocale.FormatType.ShortFormat)  # type: ignore[call-overload,no-any-return]
+    local = moment.astimezone().date()
+    return QLocale().toString(QDate(local.year, local.month, local.day), "d MMM yyyy")

@@ -60,7 +60,9 @@ class PeoplePage(Page):
         self.detail.remove_wanted.connect(self.ask_to_remove)
         self.detail.export_wanted.connect(self.export)
         self.detail.sample_unwanted.connect(self.ask_to_remove_sample)
-        enrol = button(translate("PeoplePage", "Enrol somebody"), lambda: self.page_wanted.emit("enrol"), role="primary")
+        enrol = button(
+            translate("PeoplePage", "Enrol somebody"), lambda: self.page_wanted.emit("enrol"), role="primary"
+        )
         empty = EmptyState(
             "people",
             translate("PeoplePage", "Nobody is enrolled yet"),
@@ -114,7 +116,7 @@ class PeoplePage(Page):
         if self.list.currentItem() is None and found:
             self.list.setCurrentRow(0)
         self.list.blockSignals(False)
-        self._count.setText(translate("PeoplePage", "%n person(s)", n=len(found)))
+        self._count.setText(translate("PeoplePage", "%n enrolled", n=len(found)))
         self._filter(self.search.text())
         self._show_current()
         self.shown.emit()
@@ -123,7 +125,8 @@ class PeoplePage(Page):
     def current(self) -> PersonOverview | None:
         """The person chosen in the list."""
         item = self.list.currentItem()
-        return item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+        chosen = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+        return chosen if isinstance(chosen, PersonOverview) else None
 
     def _filter(self, text: str) -> None:
         wanted = " ".join(text.split()).casefold()
@@ -138,7 +141,10 @@ class PeoplePage(Page):
             return
         person_id = chosen.person.id
         self.session.run(
-            self, lambda app, _p, _c: people.show(app, person_id), lambda found: self.detail.show_person(*found), self._say
+            self,
+            lambda app, _p, _c: people.show(app, person_id),
+            lambda found: self.detail.show_person(*found),
+            self._say,
         )
 
     def _say(self, reason: Reason) -> None:
@@ -188,7 +194,9 @@ class PeoplePage(Page):
     def ask_to_remove_sample(self, sample_id: str) -> None:
         """Erase one sample when the user agrees."""
         text = translate("PeoplePage", "Remove this sample?")
-        what = translate("PeoplePage", "This erases the sample's thumbnail, quality and templates. It cannot be undone.")
+        what = translate(
+            "PeoplePage", "This erases the sample's thumbnail, quality and templates. It cannot be undone."
+        )
         if self._confirm(text, what, translate("PeoplePage", "Remove")):
             self._change(lambda app, _p, _c: people.remove_sample(app, sample_id))
 
@@ -215,7 +223,9 @@ class PeoplePage(Page):
     def _exported(self, file: Path) -> None:
         self.notice.say(
             translate("PeoplePage", "Written to {file}.").format(file=file),
-            translate("PeoplePage", "The file holds biometric data and is not encrypted. Keep it as safe as the person would."),
+            translate(
+                "PeoplePage", "The file holds biometric data and is not encrypted. Keep it as safe as the person would."
+            ),
             "warn",
         )
         self.shown.emit()

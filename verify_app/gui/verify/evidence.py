@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from verify_app.domain import Comparison, Modality
 from verify_app.gui import words
 from verify_app.gui.text import translate
-from verify_app.gui.widgets.basic import Card, IconLabel, clear, column, label, line, row
+from verify_app.gui.widgets.basic import Card, IconLabel, column, label, line, row
 from verify_app.gui.widgets.face_view import FaceView, Picture
 from verify_app.gui.widgets.notice import Notice
 from verify_app.gui.widgets.quality import QualityView
@@ -37,7 +36,7 @@ class ModalityCard(Card):
         for outcome in rest[:3]:
             if outcome.reason is not None:
                 notice = Notice()
-                notice.explain(outcome.reason)
+                notice.explain(words.shorter(outcome.reason, outcome.source))
                 self.body.addWidget(notice)
         more = len(outcomes) - 1
         if more > 0:
@@ -62,18 +61,18 @@ def sample_view(outcome: SampleOutcome) -> QWidget:
     return made
 
 
-def _face(outcome: SampleOutcome) -> QWidget | object:
+def _face(outcome: SampleOutcome) -> QHBoxLayout:
     view = FaceView()
     analysis = outcome.analysis
     if outcome.sample is not None:
         view.show_face(outcome.sample.data, getattr(analysis, "box", None), getattr(analysis, "landmarks", None))
-    crop = Picture(132, 132)
-    crop.show_array(outcome.crop)
-    crop.setAccessibleName(translate("ModalityCard", "Aligned face"))
-    side = column(crop, label(translate("ModalityCard", "What the encoder sees"), "small"), 1, gap=6)
     layout = row(gap=14)
     layout.addWidget(view, 1)
-    layout.addLayout(side)
+    if outcome.crop is not None:
+        crop = Picture(132, 132)
+        crop.show_array(outcome.crop)
+        crop.setAccessibleName(translate("ModalityCard", "Aligned face"))
+        layout.addLayout(column(crop, label(translate("ModalityCard", "What the encoder sees"), "small"), 1, gap=6))
     return layout
 
 
@@ -93,15 +92,3 @@ def _score(comparison: Comparison) -> QWidget:
 def _basis(comparison: Comparison) -> str:
     references = translate("ModalityCard", "%n reference(s)", n=comparison.references)
     return f"{comparison.similarity}, {references}"
-
-
-def fill(layout_holder: QWidget, cards: Sequence[Card]) -> None:
-    """Put cards side by side into a holder, in place of what was there."""
-    layout = layout_holder.layout()
-    if layout is None:
-        layout = row(gap=16)
-        layout_holder.setLayout(layout)
-    clear(layout)
-    for card in cards:
-        layout.addWidget(card)
-        layout.setAlignment(card, Qt.AlignmentFlag.AlignTop)

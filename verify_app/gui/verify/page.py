@@ -72,20 +72,26 @@ class VerifyPage(Page):
     def _lay_out(self) -> None:
         claim = Card(label(translate("VerifyPage", "Who is claimed"), "h3"), self.person, self.notice, gap=10)
         samples = Card(label(translate("VerifyPage", "Samples to check"), "h3"), self.drop, self.tray, gap=10)
-        strictness = label(translate("VerifyPage", "Accept at most"), "h3")
-        hint = translate("VerifyPage", "false matches among other people. Stricter means more repeats for the right person.")
+        strictness = label(translate("VerifyPage", "Strictness"), "h3")
+        hint = translate(
+            "VerifyPage",
+            "How many other people may be taken for the one who is claimed. "
+            "Stricter also refuses the right person more often.",
+        )
         strict = Card(row(strictness, self.target, gap=10), label(hint, "small", wrap=True), gap=6)
         left = QWidget()
         layout = column(claim, samples, strict, 1, gap=12)
         layout.setContentsMargins(0, 0, 12, 0)
+        press = row(self.verify_button)
+        press.setContentsMargins(0, 0, 12, 0)
         left.setLayout(layout)
         area = scrolling(left)
         side = QWidget()
-        side.setLayout(column(area, self.verify_button, gap=12))
+        side.setLayout(column(area, press, gap=12))
         side.setFixedWidth(404)
         self.verify_button.setMinimumHeight(40)
         self.verify_button.setToolTip("Ctrl+Enter")
-        body = row(side, gap=16)
+        body = row(side, gap=12)
         body.addWidget(self.result, 1)
         self.content.addLayout(body, 1)
 
@@ -112,7 +118,9 @@ class VerifyPage(Page):
             translate("VerifyPage", "Nobody is enrolled yet."),
             translate("VerifyPage", "Enrol somebody first: a photo or a recording is enough to begin."),
         )
-        self.notice.offer(button(translate("VerifyPage", "Enrol somebody"), lambda: self.page_wanted.emit("enrol"), role="plain"))
+        self.notice.offer(
+            button(translate("VerifyPage", "Enrol somebody"), lambda: self.page_wanted.emit("enrol"), role="plain")
+        )
 
     def _show_no_people(self, reason: Reason) -> None:
         self.person.set_people([])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from verify_app.domain import Decision, Modality
 from verify_app.gui import words
@@ -62,7 +62,10 @@ class ResultView(QStackedWidget):
         working = QWidget()
         working.setLayout(column(waiting, 1))
         self._result = QWidget()
-        self._result.setLayout(column(gap=16))
+        layout = column(gap=16)
+        layout.setContentsMargins(0, 0, 12, 0)
+        self._body = layout
+        self._result.setLayout(layout)
         self._result.setMinimumWidth(380)
         self._working, self._scroll = working, scrolling(self._result)
         self.verdict: VerdictPanel | None = None
@@ -101,7 +104,7 @@ class ResultView(QStackedWidget):
         for outcome in verification.samples:
             if outcome.modality is None and outcome.reason is not None:
                 notice = Notice()
-                notice.explain(outcome.reason)
+                notice.explain(words.shorter(outcome.reason, outcome.source))
                 body.addWidget(notice)
         body.addStretch(1)
 
@@ -113,8 +116,8 @@ class ResultView(QStackedWidget):
         body.addWidget(self.verdict)
         body.addStretch(1)
 
-    def _begin(self) -> object:
-        layout = self._result.layout()
+    def _begin(self) -> QVBoxLayout:
+        layout = self._body
         clear(layout)
         self._scroll.verticalScrollBar().setValue(0)
         self.setCurrentWidget(self._scroll)

@@ -9,7 +9,12 @@ from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import Card, IconLabel, column, icon_button, label, row, set_property
 from verify_app.reasons import Reason
 
-_ICONS = {"info": ("info", "accent"), "good": ("verified", "good"), "bad": ("not-verified", "bad"), "warn": ("alert", "warn")}
+_ICONS = {
+    "info": ("info", "accent"),
+    "good": ("verified", "good"),
+    "bad": ("not-verified", "bad"),
+    "warn": ("alert", "warn"),
+}
 
 
 class Notice(QFrame):

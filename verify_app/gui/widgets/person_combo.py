@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QCompleter, QWidget
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit, QWidget
 
 from verify_app.gui.text import translate
 
@@ -22,6 +22,8 @@ class PersonCombo(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setEditable(True)
+        edit = QLineEdit()
+        self.setLineEdit(edit)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setAccessibleName(translate("PersonCombo", "Person who is claimed"))
         completer = QCompleter(self.model(), self)
@@ -29,7 +31,6 @@ class PersonCombo(QComboBox):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.setCompleter(completer)
-        edit = self.lineEdit()
         edit.setPlaceholderText(translate("PersonCombo", "Choose or type a name"))
         edit.setClearButtonEnabled(True)
         edit.textChanged.connect(lambda _text: self.chosen.emit(self.name))

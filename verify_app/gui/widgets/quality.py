@@ -65,7 +65,9 @@ class QualityView(QWidget):
         """Show the score (0..1), the measures in their units and the reasons."""
         self._value.setText(translate("QualityView", "{score} of 1").format(score=f"{quality.score:.2f}"))
         self._bar.set_share(quality.score)
-        self._bar.setAccessibleName(translate("QualityView", "Quality {score} of 1").format(score=f"{quality.score:.2f}"))
+        self._bar.setAccessibleName(
+            translate("QualityView", "Quality {score} of 1").format(score=f"{quality.score:.2f}")
+        )
         clear(self._parts)
         for number, (name, value) in enumerate(quality.measures.items()):
             line, place = divmod(number, self.COLUMNS)

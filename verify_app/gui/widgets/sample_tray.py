@@ -65,7 +65,9 @@ class SampleTray(QWidget):
         text = label()
         text.setText(QFontMetrics(text.font()).elidedText(name, Qt.TextElideMode.ElideMiddle, 200))
         text.setToolTip(str(item) if not isinstance(item, Sample) else name)
-        remove = icon_button("cross", translate("SampleTray", "Take out {name}").format(name=name), lambda: self._remove(item))
+        remove = icon_button(
+            "cross", translate("SampleTray", "Take out {name}").format(name=name), lambda: self._remove(item)
+        )
         line = Card(role="sunken", margin=0)
         content = row(picture, text, 1, remove, gap=10)
         content.setContentsMargins(10, 6, 6, 6)

@@ -70,8 +70,13 @@ class Scale(QWidget):
         small.setPointSizeF(small.pointSizeF() * 0.9)
         painter.setFont(small)
         painter.setPen(colours.colour("muted"))
-        for position, text in self._ticks:
-            self._centred(painter, self._x(position), bottom, text)
+        taken: list[tuple[float, float]] = []
+        for position, text in self._ticks:  # the first ones matter most; a later one yields where there is no room
+            width = painter.fontMetrics().horizontalAdvance(text)
+            left = min(max(0.0, self._x(position) - width / 2), self.width() - width)
+            if all(left > end + 8 or left + width < start - 8 for start, end in taken):
+                taken.append((left, left + width))
+                painter.drawText(QPointF(left, bottom), text)
         if self._threshold is not None:
             x = self._x(self._threshold)
             painter.setPen(QPen(colours.colour("text"), 2))
@@ -89,7 +94,9 @@ class Scale(QWidget):
         painter.fillRect(track, colours.colour("sunken"))
         if self._threshold is not None:
             x = self._x(self._threshold)
-            painter.fillRect(QRectF(track.left(), track.top(), x - track.left(), track.height()), colours.colour("bad_soft"))
+            painter.fillRect(
+                QRectF(track.left(), track.top(), x - track.left(), track.height()), colours.colour("bad_soft")
+            )
             painter.fillRect(QRectF(x, track.top(), track.right() - x, track.height()), colours.colour("good_soft"))
         painter.restore()
         painter.setPen(QPen(colours.colour("border"), 1))
@@ -145,9 +152,7 @@ class ScoreScale(Scale):
         threshold_text = ""
         if threshold is not None:
             threshold_text = translate("ScoreScale", "threshold {value}").format(value=f"{threshold:.2f}")
-            where = place(threshold)
-            ticks = [tick for tick in ticks if abs(tick[0] - where) > 0.2]
-            ticks.append((where, threshold_text))
+            ticks.insert(0, (place(threshold), threshold_text))
         marker = translate("ScoreScale", "score {value}").format(value=f"{score:.2f}")
         self._set(place(score), None if threshold is None else place(threshold), None, marker, threshold_text, ticks)
 
@@ -164,13 +169,10 @@ class RarityScale(Scale):
         def place(value: float) -> float:
             return min(1.0, -math.log10(min(1.0, max(value, 10.0**-rarest))) / rarest)
 
-        ticks = [(0.0, translate("RarityScale", "everybody"))]
         target_at = place(target)
-        for decade in range(1, rarest + 1):
-            if decade == 1 or decade == rarest or decade % 2 == 0:
-                ticks.append((decade / rarest, words.one_in(10.0**-decade)))
-        ticks = [tick for tick in ticks if abs(tick[0] - target_at) > 0.14]
         text = translate("RarityScale", "needed: {odds}").format(odds=words.one_in(target))
-        ticks.append((target_at, text))
+        ticks = [(target_at, text), (0.0, translate("RarityScale", "everybody"))]
+        decades = sorted(range(1, rarest + 1), key=lambda decade: (decade != rarest, decade % 2, decade))
+        ticks += [(decade / rarest, words.one_in(10.0**-decade)) for decade in decades]
         bounds = (place(rate.high), place(rate.low))
         self._set(place(rate.value), target_at, bounds, words.one_in(rate.value), text, ticks)

@@ -39,7 +39,13 @@ class VerdictPanel(QFrame):
             text = translate("Verdict", "This is accepted as {name}.").format(name=claim)
             self._say("good", "verified", title, f"{text} {decision.reason.message}", decision.reason.advice)
         else:
-            self._say("bad", "not-verified", translate("Verdict", "Not verified"), decision.reason.message, decision.reason.advice)
+            self._say(
+                "bad",
+                "not-verified",
+                translate("Verdict", "Not verified"),
+                decision.reason.message,
+                decision.reason.advice,
+            )
 
     def show_refusal(self, reason: Reason) -> None:
         """No comparison could be made; that is a no as well."""

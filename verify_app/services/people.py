@@ -16,7 +16,8 @@ from verify_app.services.enrol import check_name
 from verify_app.services.storage import store_errors
 
 if TYPE_CHECKING:
-    from enrollment_db import Person, StoredSample
+    from enrollment_db import Person
+    from enrollment_db import StoredSample as StoredSample
 
 
 @dataclass(frozen=True, slots=True)

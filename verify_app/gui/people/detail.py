@@ -19,7 +19,7 @@ from verify_app.gui.widgets.quality import Bar
 from verify_app.services.people import PersonOverview
 
 if TYPE_CHECKING:
-    from enrollment_db import StoredSample
+    from verify_app.services.people import StoredSample
 
 
 class SampleCard(Card):

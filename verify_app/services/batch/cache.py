@@ -1,0 +1,125 @@
+"""Embeddings already made, by (content digest, contract, analysis options), so that nothing is computed twice.
+
+Embeddings are biometric data: each is encrypted with AES-256-GCM under a key derived from the store's,
+and bound to its place, so that a record moved to another file does not decrypt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from verify_app.domain import FloatArray
+from verify_app.reasons import ReasonCode, StateError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS embedding (
+    place TEXT PRIMARY KEY, quality REAL NOT NULL, nonce BLOB NOT NULL, sealed BLOB NOT NULL
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedEmbedding:
+    """A unit-norm embedding, float32 (dimension,), and the quality (0..1) of the sample it was made of."""
+
+    vector: FloatArray
+    quality: float
+
+
+class EmbeddingCache:
+    """The cache file. Safe against several processes; a damaged file is refused, not repaired.
+
+    Args:
+        path: the SQLite file, made when absent.
+        key: 32 bytes.
+        contract_id: only embeddings under this contract are seen.
+        analysis: digest of the options that shaped them.
+    """
+
+    def __init__(self, path: Path, key: bytes, contract_id: str, analysis: str) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._path = path
+        self._cipher = AESGCM(key)
+        self._scope = f"{contract_id}|{analysis}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection.execute(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def get(self, sha256: str) -> CachedEmbedding | None:
+        """The embedding of the file with this content digest, if it was made before."""
+        from cryptography.exceptions import InvalidTag
+
+        place = self._place(sha256)
+        try:
+            row = self._connection.execute(
+                "SELECT quality, nonce, sealed FROM embedding WHERE place = ?", (place,)
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from None
+        if row is None:
+            return None
+        try:
+            opened = self._cipher.decrypt(row[1], row[2], place.encode())
+        except InvalidTag:
+            return None  # made under another key, or damaged: computing it again is always right
+        return CachedEmbedding(np.frombuffer(opened, dtype="<f4").astype(np.float32), float(row[0]))
+
+    def put(self, embeddings: Iterable[tuple[str, CachedEmbedding]]) -> None:
+        """Keep embeddings by content digest, in one transaction."""
+        rows = []
+        for sha256, embedding in embeddings:
+            place, nonce = self._place(sha256), os.urandom(12)
+            plain = np.ascontiguousarray(embedding.vector, dtype="<f4").tobytes()
+            rows.append((place, embedding.quality, nonce, self._cipher.encrypt(nonce, plain, place.encode())))
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise self._error(error) from None
+
+    def _place(self, sha256: str) -> str:
+        return hashlib.sha256(f"{sha256}|{self._scope}".encode()).hexdigest()
+
+    def _error(self, error: sqlite3.DatabaseError) -> StateError:
+        if "full" in str(error):
+            return StateError(
+                ReasonCode.STORAGE_FULL,
+                f"The disk that holds {self._path} is full.",
+                "Free some space and repeat the command: it goes on where it stopped.",
+            )
+        if "locked" in str(error):
+            return StateError(
+                ReasonCode.DATABASE_LOCKED, f"{self._path} is locked by another process.", "Wait until it has ended."
+            )
+        return StateError(
+            ReasonCode.DATABASE_CORRUPT,
+            f"The embedding cache {self._path} cannot be used ({error}).",
+            "Remove that file: it holds nothing that cannot be computed again.",
+        )
+
+
+def clear_cache(path: Path) -> None:
+    """Erase every cached embedding, and the files that held them."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,332 @@
+"""From cached embeddings to rows: the one step that knows thresholds. It touches no image and no recording.
+
+Rows follow the job's order of files, whatever the order the files were read in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verify_app.domain import Comparison, Contract, Embedding, FloatArray, Modality, Quality
+from verify_app.reasons import Reason, ReasonCode, StateError, VerifyAppError
+from verify_app.services import calibrations
+from verify_app.services.application import Application
+from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache
+from verify_app.services.batch.group import group_embeddings
+from verify_app.services.batch.journal import Journal, Outcome
+from verify_app.services.batch.rows import Row, RowDecision, compared, decided, unusable
+from verify_app.services.batch.spec import JobKind, JobSpec
+from verify_app.services.comparing import compare_one
+from verify_app.services.references import references_of
+from verify_app.services.storage import store_errors
+
+if TYPE_CHECKING:
+    from verify_app.calibration.model import Calibration
+
+BLOCK = 512
+"""Probes compared at once: a block against 100 000 references of 128 dimensions takes 200 MB."""
+
+
+@dataclass
+class Scorer:
+    """Scores one job.
+
+    Attributes:
+        app: the application, whose store holds the enrolled people.
+        spec: the job.
+        journal: how each file came out.
+        cache: their embeddings.
+        target_fmr: false-match rate of the operating point.
+    """
+
+    app: Application
+    spec: JobSpec
+    journal: Journal
+    cache: EmbeddingCache
+    target_fmr: float
+
+    def rows(self) -> Iterator[Row]:
+        """The results, one after the other.
+
+        Raises:
+            StateError: NO_CALIBRATION and the like: a job without an operating point decides nothing.
+        """
+        kinds = {
+            JobKind.VERIFY: self._verify,
+            JobKind.IDENTIFY: self._identify,
+            JobKind.PAIRS: self._pairs,
+            JobKind.CROSS: self._cross,
+            JobKind.DUPLICATES: self._duplicates,
+            JobKind.GROUP: self._group,
+        }
+        return kinds[self.spec.kind]()
+
+    # -- the kinds of job -------------------------------------------------------------------------
+
+    def _verify(self) -> Iterator[Row]:
+        references: dict[str, FloatArray | VerifyAppError] = {}
+        for outcome, embedding in self._embedded():
+            name, claim = outcome.item.name, outcome.item.claim
+            if embedding is None:
+                yield unusable(name, claim, _reason_of(outcome))
+                continue
+            if claim not in references:
+                references[claim] = self._references(claim)
+            enrolled = references[claim]
+            if isinstance(enrolled, VerifyAppError):
+                yield Row(name, claim, RowDecision.NOT_VERIFIED, reason=enrolled.reason.code.value,
+                          quality=embedding.quality, message=enrolled.reason.message)  # fmt: skip
+            else:
+                yield self._verified(name, claim, embedding, enrolled)
+
+    def _identify(self) -> Iterator[Row]:
+        names, gallery, counts = self._gallery()
+        for outcome, embedding in self._embedded():
+            if embedding is None:
+                yield unusable(outcome.item.name, "", _reason_of(outcome))
+                continue
+            best = int(np.argmax(gallery @ embedding.vector))
+            yield self._identified(outcome.item.name, names[best], embedding, gallery[best], counts[best], len(names))
+
+    def _pairs(self) -> Iterator[Row]:
+        """Items stand in the journal as reference, probe, reference, probe …; each pair gives one row."""
+        items = iter(self._embedded())
+        for (reference, reference_embedding), (probe, probe_embedding) in zip(items, items, strict=True):
+            name, claim = probe.item.name, reference.item.name
+            if probe_embedding is None:
+                yield unusable(name, claim, _reason_of(probe))
+            elif reference_embedding is None:
+                yield unusable(name, claim, _reason_of(reference))
+            else:
+                yield self._verified(name, claim, probe_embedding, reference_embedding.vector[None, :])
+
+    def _cross(self) -> Iterator[Row]:
+        """Each file of the first source, against every file of the second: its matches, or its best non-match."""
+        outcomes, references, matrix = self._matrix(side=1)
+        for number, probe in enumerate(self._embedded(side=0)):
+            yield from self._against(number, probe, references, matrix)
+        for outcome in outcomes:
+            if not outcome.usable:
+                yield unusable(outcome.item.name, "", _reason_of(outcome))
+
+    def _duplicates(self) -> Iterator[Row]:
+        """Every pair within the source that matches, once, and the files that cannot be read."""
+        _, references, matrix = self._matrix()
+        position = -1
+        for outcome, embedding in self._embedded():
+            if embedding is None:
+                yield unusable(outcome.item.name, "", _reason_of(outcome))
+                continue
+            position += 1
+            scores = matrix[position + 1 :] @ embedding.vector
+            for offset in np.flatnonzero(scores >= self._threshold):
+                later = references[position + 1 + int(offset)]
+                yield self._matched(outcome.item.name, later.item.name, embedding, float(scores[offset]))
+
+    def _group(self) -> Iterator[Row]:
+        _, _, matrix = self._matrix()
+        labels = group_embeddings(matrix, self._threshold)
+        sizes = np.bincount(labels) if len(labels) else np.zeros(1, int)
+        centres = {label: matrix[labels == label].mean(axis=0) for label in range(1, len(sizes)) if sizes[label] > 1}
+        position = -1
+        for outcome, embedding in self._embedded():
+            name = outcome.item.name
+            if embedding is None:
+                yield unusable(name, "", _reason_of(outcome))
+                continue
+            position += 1
+            label = int(labels[position])
+            if label not in centres:
+                reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "No other file reaches the threshold.")
+                yield Row(name, "", RowDecision.SINGLE, reason=reason.code.value, group=label,
+                          threshold=self._threshold, quality=embedding.quality, message=reason.message)  # fmt: skip
+                continue
+            others = (centres[label] * sizes[label] - embedding.vector) / (sizes[label] - 1)
+            yield self._grouped(name, embedding, float(others @ embedding.vector), label, int(sizes[label]))
+
+    # -- one row ----------------------------------------------------------------------------------
+
+    def _verified(self, name: str, claim: str, probe: CachedEmbedding, references: FloatArray) -> Row:
+        from verify_app.matching.decision import decide
+
+        modality = self.spec.modality
+        calibration = self._calibration(len(references))
+        comparison = compare_one([self._embedding(probe)], references, calibration, self.target_fmr)
+        decision = decide([comparison], self.target_fmr, {modality: calibration})
+        return decided(name, claim, decision, comparison)
+
+    def _identified(
+        self, name: str, subject: str, probe: CachedEmbedding, reference: FloatArray, count: int, gallery: int
+    ) -> Row:
+        from verify_app.matching.decision import decide
+
+        calibration = self._calibration(count)
+        comparison = compare_one([self._embedding(probe)], reference[None, :], calibration, self.target_fmr)
+        decision = decide([comparison], self.target_fmr, {self.spec.modality: calibration})
+        if decision.verified:
+            chance = 1.0 - (1.0 - decision.target_fmr) ** gallery
+            reason = Reason(
+                ReasonCode.MATCHED,
+                f"Matches {subject}; a stranger would match somebody among {gallery} people at a rate of {chance:.2g}.",
+            )
+            return compared(name, subject, RowDecision.MATCHED, comparison, reason)
+        reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"Nobody enrolled is near enough; nearest is {subject}.")
+        return compared(name, "", RowDecision.UNKNOWN, comparison, reason)
+
+    def _against(
+        self,
+        number: int,
+        probe: tuple[Outcome, CachedEmbedding | None],
+        references: list[Outcome],
+        matrix: FloatArray,
+    ) -> Iterator[Row]:
+        outcome, embedding = probe
+        if embedding is None:
+            yield unusable(outcome.item.name, "", _reason_of(outcome))
+            return
+        if not references:
+            reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "The second folder holds nothing to compare with.")
+            yield Row(outcome.item.name, "", RowDecision.UNKNOWN, reason=reason.code.value, message=reason.message)
+            return
+        scores = matrix @ embedding.vector
+        matches = np.flatnonzero(scores >= self._threshold)
+        for match in matches:
+            yield self._matched(outcome.item.name, references[match].item.name, embedding, float(scores[match]))
+        if not len(matches):
+            best = int(np.argmax(scores))
+            comparison = self._compared(embedding, float(scores[best]))
+            reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"No match; nearest is {references[best].item.name}.")
+            yield compared(outcome.item.name, "", RowDecision.UNKNOWN, comparison, reason)
+
+    def _matched(self, name: str, other: str, probe: CachedEmbedding, score: float) -> Row:
+        reason = Reason(ReasonCode.MATCHED, f"Matches {other}.")
+        return compared(name, other, RowDecision.MATCHED, self._compared(probe, score), reason)
+
+    def _grouped(self, name: str, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
+        reason = Reason(ReasonCode.MATCHED, f"Grouped with {size - 1} other files; the score is the mean over them.")
+        return compared(name, "", RowDecision.GROUPED, self._compared(probe, score), reason, label)
+
+    def _compared(self, probe: CachedEmbedding, score: float) -> Comparison:
+        """A comparison whose score is known already, one reference against one probe."""
+        calibration = self._calibration(1)
+        return Comparison(
+            modality=self.spec.modality,
+            score=score,
+            similarity=calibration.similarity,
+            references=1,
+            quality=probe.quality,
+            contract_id=self._contract.id,
+            llr=float(calibration.llr(score)),
+            predicted_fmr=calibration.predicted_fmr(score),
+            threshold=self._threshold,
+            calibration=calibration.name,
+        )
+
+    # -- where things come from -------------------------------------------------------------------
+
+    @cached_property
+    def _contract(self) -> Contract:
+        return self.app.contract(self.spec.modality)
+
+    @cached_property
+    def _calibrations(self) -> dict[int, Calibration]:
+        return {}
+
+    def _calibration(self, references: int) -> Calibration:
+        if references not in self._calibrations:
+            self._calibrations[references] = calibrations.active(self.app, self.spec.modality, references)
+        return self._calibrations[references]
+
+    @property
+    def calibration(self) -> Calibration:
+        """The calibration for one reference, which names and dates every output."""
+        return self._calibration(1)
+
+    @cached_property
+    def _threshold(self) -> float:
+        """Bulk comparisons are of one reference with one probe.
+
+        Raises:
+            StateError: TARGET_UNSUPPORTED.
+        """
+        calibration = self._calibration(1)
+        if not calibration.supports(self.target_fmr):
+            raise StateError(
+                ReasonCode.TARGET_UNSUPPORTED,
+                f"The calibration “{calibration.name}” has too few comparisons to support a false-match rate "
+                f"of {self.target_fmr:g}.",
+                "Ask for a larger --target-fmr, or calibrate with more people.",
+            )
+        return float(calibration.threshold_at(self.target_fmr))
+
+    def _embedding(self, cached: CachedEmbedding) -> Embedding:
+        return Embedding(cached.vector, self._contract, self.spec.modality, Quality(cached.quality), "")
+
+    def _embedded(self, side: int | None = None) -> Iterator[tuple[Outcome, CachedEmbedding | None]]:
+        for outcome in self.journal.outcomes(side=side):
+            yield outcome, self.cache.get(outcome.sha256) if outcome.usable and outcome.sha256 else None
+
+    def _matrix(self, side: int | None = None) -> tuple[list[Outcome], list[Outcome], FloatArray]:
+        """All outcomes, the usable ones, and their embeddings as one float32 array [n, d]."""
+        outcomes: list[Outcome] = []
+        usable: list[Outcome] = []
+        vectors: list[FloatArray] = []
+        for outcome, embedding in self._embedded(side):
+            outcomes.append(outcome)
+            if embedding is not None:
+                usable.append(outcome)
+                vectors.append(embedding.vector)
+        dimension = self._contract.dimension
+        return outcomes, usable, np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
+
+    def _references(self, claim: str) -> FloatArray | VerifyAppError:
+        if not claim:
+            return StateError(ReasonCode.NO_SUCH_PERSON, "Nobody is claimed for this file.")
+        try:
+            with store_errors():
+                person = self.app.store.person(claim)
+            return references_of(self.app, person, self.spec.modality)
+        except StateError as error:
+            if error.reason.code in (ReasonCode.NO_SUCH_PERSON, ReasonCode.NOT_ENROLLED, ReasonCode.CONTRACT_MISMATCH):
+                return error
+            raise
+
+    def _gallery(self) -> tuple[list[str], FloatArray, list[int]]:
+        """Name, combined reference and number of references of everybody enrolled in this modality."""
+        from verify_app.matching.references import combine
+
+        by_person: dict[str, list[FloatArray]] = {}
+        with store_errors():
+            people = {person.id: person.name for person in self.app.store.people()}
+            for template in self.app.store.templates(self._contract.id):
+                vector = np.frombuffer(template.vector, "<f4").astype(np.float32)
+                by_person.setdefault(template.person_id, []).append(vector)
+        if not by_person:
+            raise StateError(
+                ReasonCode.NOBODY_ENROLLED,
+                f"Nobody is enrolled by {self.spec.modality}.",
+                "Enrol people first: verify-app enroll NAME FILE…",
+            )
+        ordered = sorted(by_person, key=lambda person_id: (people[person_id], person_id))
+        gallery = np.stack([combine(np.stack(by_person[person_id])) for person_id in ordered])
+        return [people[person_id] for person_id in ordered], gallery, [len(by_person[one]) for one in ordered]
+
+
+def _reason_of(outcome: Outcome) -> Reason:
+    if outcome.reason is not None:
+        return outcome.reason
+    return Reason(
+        ReasonCode.FILE_UNREADABLE,
+        "The embedding of this file is no longer in the cache.",
+        "Repeat the command to compute it again.",
+    )
+
+
+def modality_noun(modality: Modality) -> str:
+    """What one file of the job shows, for sentences."""
+    return "face" if modality is Modality.FACE else "voice"

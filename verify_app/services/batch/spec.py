@@ -1,0 +1,70 @@
+"""What a batch job is asked to do: a frozen value with a digest, so that a folder of results knows its job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from verify_app.domain import Modality
+
+
+class JobKind(StrEnum):
+    """The questions a batch job can answer."""
+
+    VERIFY = "verify"
+    IDENTIFY = "identify"
+    PAIRS = "pairs"
+    CROSS = "cross"
+    DUPLICATES = "duplicates"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """Everything that decides which files are read and which embeddings are made of them.
+
+    The operating point and the calibration are not part of it: scoring the same embeddings again
+    under another threshold is the same job.
+
+    Attributes:
+        kind: the question.
+        modality: face or voice.
+        sources: absolute paths of the folders, zip files or tables the job reads.
+        claim: how the claimed subject is found: ``""``, ``"folder"``, ``"name:REGEX"`` or ``"csv:FILE"``.
+        patterns: glob patterns a file name must match one of; empty means every file.
+        faces: what to do with several faces in one image.
+        gates: refuse samples of insufficient quality.
+        aligned: face images already are template-aligned crops.
+    """
+
+    kind: JobKind
+    modality: Modality
+    sources: tuple[str, ...]
+    claim: str = ""
+    patterns: tuple[str, ...] = ()
+    faces: str = "one"
+    gates: bool = True
+    aligned: bool = False
+
+    @classmethod
+    def of(cls, kind: JobKind, modality: Modality, sources: list[Path], **options: object) -> JobSpec:
+        """A job over ``sources``, whose paths are made absolute so that the working folder does not matter."""
+        return cls(kind, modality, tuple(str(path.resolve()) for path in sources), **options)  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal jobs give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, hexadecimal."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def analysis_digest(self) -> str:
+        """Names the options that change what is made of one file; part of the key of cached embeddings."""
+        options = json.dumps([self.modality, self.faces, self.gates, self.aligned])
+        return hashlib.sha256(options.encode()).hexdigest()[:16]

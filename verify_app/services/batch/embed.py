@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verify_app.domain import Modality
+from verify_app.domain import FloatArray, Modality, Sample
 from verify_app.reasons import Reason, ReasonCode, UnusableInput, VerifyAppError
 from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache
 from verify_app.services.batch.inventory import Item
@@ -129,7 +129,7 @@ class EmbeddingRun:
         try:
             with readable(item) as path:
                 sha256 = digest_of(path)
-                embedding = self._known(sha256) or self._embed(path)
+                embedding = self._known(sha256) or embed_file(self._pipeline(), self.spec, path)
             return FileResult(Outcome(number, item, sha256, None), embedding)
         except UnusableInput as error:
             return FileResult(Outcome(number, item, None, error.reason))
@@ -147,34 +147,6 @@ class EmbeddingRun:
         with self._cache_lock:
             return self.cache.get(sha256)
 
-    def _embed(self, path: Path) -> CachedEmbedding:
-        from verify_app.capture.files import load_samples
-
-        pipeline = self._pipeline()
-        vectors, qualities, refusal = [], [], None
-        for sample in load_samples(path, self.spec.modality):
-            try:
-                vector, quality = self._encode(pipeline, sample)
-            except UnusableInput as error:
-                refusal = refusal or error
-            else:
-                vectors.append(vector)
-                qualities.append(quality)
-        if not vectors:
-            raise refusal or UnusableInput(ReasonCode.FILE_UNREADABLE, f"{path.name} holds nothing to compare.")
-        return CachedEmbedding(_mean_direction(vectors), float(np.mean(qualities)))
-
-    def _encode(self, pipeline: FacePipeline | VoicePipeline, sample: object) -> tuple[np.ndarray, float]:
-        if self.spec.modality is Modality.FACE:
-            from verify_app.face.pipeline import FacePolicy
-
-            _, embedding = pipeline.encode(
-                sample, faces=FacePolicy(self.spec.faces), gates=self.spec.gates, aligned=self.spec.aligned
-            )
-        else:
-            _, embedding = pipeline.encode(sample, gates=self.spec.gates)
-        return embedding.vector, embedding.quality.score
-
     def _pipeline(self) -> FacePipeline | VoicePipeline:
         if not hasattr(self._local, "pipeline"):
             self._local.pipeline = self.make_pipeline()
@@ -182,7 +154,40 @@ class EmbeddingRun:
         return pipeline
 
 
-def _mean_direction(vectors: list[np.ndarray]) -> np.ndarray:
+def embed_file(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, path: Path) -> CachedEmbedding:
+    """One embedding of one file; the usable frames of a video are combined.
+
+    Raises:
+        UnusableInput: the first reason, when nothing in the file can be used.
+    """
+    from verify_app.capture.files import load_samples
+
+    vectors, qualities, refusal = [], [], None
+    for sample in load_samples(path, spec.modality):
+        try:
+            vector, quality = _encode(pipeline, spec, sample)
+        except UnusableInput as error:
+            refusal = refusal or error
+        else:
+            vectors.append(vector)
+            qualities.append(quality)
+    if not vectors:
+        raise refusal or UnusableInput(ReasonCode.FILE_UNREADABLE, f"{path.name} holds nothing to compare.")
+    return CachedEmbedding(_mean_direction(vectors), float(np.mean(qualities)))
+
+
+def _encode(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, sample: Sample) -> tuple[FloatArray, float]:
+    if spec.modality is Modality.FACE:
+        from verify_app.face.pipeline import FacePolicy
+
+        options = {"faces": FacePolicy(spec.faces), "gates": spec.gates, "aligned": spec.aligned}
+    else:
+        options = {"gates": spec.gates}
+    _, embedding = pipeline.encode(sample, **options)  # type: ignore[arg-type]
+    return embedding.vector, embedding.quality.score
+
+
+def _mean_direction(vectors: list[FloatArray]) -> FloatArray:
     if len(vectors) == 1:
         return vectors[0]
     from verify_app.matching.references import combine

@@ -40,19 +40,28 @@ def batch() -> None:
     """
 
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder, a zip archive, or one file.", show_default=False)]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results and the journal go.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="A folder, a zip archive, or one file.", show_default=False)
+]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Where the results and the journal go.", show_default=False)
+]
 Kind = Annotated[Modality, typer.Option("--modality", help="What the files show.")]
 Pattern = Annotated[
     list[str] | None, typer.Option("--pattern", metavar="GLOB", help="Only files whose name matches; may be repeated.")
 ]
 Faces = Annotated[
-    str, typer.Option("--faces", metavar="POLICY", help="Several faces in one image: one (refuse), largest or largest-centred.")
+    str,
+    typer.Option(
+        "--faces", metavar="POLICY", help="Several faces in one image: one (refuse), largest or largest-centred."
+    ),
 ]
 Gates = Annotated[bool, typer.Option("--quality-gates/--no-quality-gates", help="Refuse samples of poor quality.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="Faces already are 112 × 112 aligned crops.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Files in work at once; 0 for one per core.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only look: how many files, which cannot be used, how long it will take.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only look: how many files, which cannot be used, how long it will take.")
+]
 
 
 @app.command("verify")
@@ -109,7 +118,10 @@ def identify(
 
 @app.command("pairs")
 def pairs(
-    table: Annotated[Path, typer.Argument(metavar="PAIRS.csv", help="A table with the columns reference and probe.", show_default=False)],
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="PAIRS.csv", help="A table with the columns reference and probe.", show_default=False),
+    ],
     out: Out,
     root: Annotated[Path, typer.Option(metavar="DIR", help="Folder that the names in the table start from.")] = Path(),
     modality: Kind = Modality.FACE,
@@ -183,7 +195,9 @@ def group(
 @app.command("export")
 def export(
     job: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished job.", show_default=False)],
-    form: Annotated[str, typer.Argument(metavar="FORM", help="jsonl, parquet, xlsx, folders or links.", show_default=False)],
+    form: Annotated[
+        str, typer.Argument(metavar="FORM", help="jsonl, parquet, xlsx, folders or links.", show_default=False)
+    ],
     target: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="New folder for folders or links.")] = None,
     json: state.JsonFlag = False,
 ) -> None:
@@ -242,7 +256,9 @@ def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
     from verify_app.services.batch.spec import JobKind, JobSpec
 
     if options["faces"] not in ("one", "largest", "largest-centred"):
-        raise UsageError(ReasonCode.USAGE, f"{options['faces']!r} is no policy.", "Use one, largest or largest-centred.")
+        raise UsageError(
+            ReasonCode.USAGE, f"{options['faces']!r} is no policy.", "Use one, largest or largest-centred."
+        )
     target = state.check_target(options["target_fmr"])
     spec = JobSpec.of(
         JobKind(kind),

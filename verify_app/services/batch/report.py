@@ -33,7 +33,8 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}.warn{background:#fff4d6
 <p class="muted">{{ summary.sources | join(", ") }}</p>
 {% if summary.warning %}<p class="warn">{{ summary.warning }}</p>{% endif %}
 <h2>Results</h2>
-<table><tr>{% for name in summary.decisions %}<th class="{{ name }}">{{ name | replace("_", " ") }}</th>{% endfor %}</tr>
+<table><tr>
+{% for name in summary.decisions %}<th class="{{ name }}">{{ name | replace("_", " ") }}</th>{% endfor %}</tr>
 <tr>{% for count in summary.decisions.values() %}<td>{{ count }}</td>{% endfor %}</tr></table>
 <h2>What decided</h2>
 <p>Operating point: false-match rate {{ "%g" | format(summary.target_fmr) }}. Calibration
@@ -48,7 +49,8 @@ score at least as high.</p>
 }}</span> {{ "%.3f" | format(row.score) }} ({{ "%.3f" | format(row.threshold) }})</div>{% endfor %}</div>{% endif %}
 <h2>Rows{% if summary.rows > listed %} (the first {{ listed }}; all are in results.csv){% endif %}</h2>
 <table><tr><th>file</th><th>claim or match</th><th>decision</th><th>score</th><th>predicted FMR</th><th>reason</th></tr>
-{% for row in rows %}<tr><td>{{ row.file }}</td><td>{{ row.claim }}{% if row.group %} group {{ row.group }}{% endif %}</td>
+{% for row in rows %}<tr><td>{{ row.file }}</td>
+<td>{{ row.claim }}{% if row.group %} group {{ row.group }}{% endif %}</td>
 <td class="{{ row.decision }}">{{ row.decision | replace("_", " ") }}</td>
 <td class="n">{% if row.score is not none %}{{ "%.3f" | format(row.score) }}{% endif %}</td>
 <td class="n">{% if row.predicted_fmr is not none %}{{ "%.2g" | format(row.predicted_fmr) }}
@@ -79,7 +81,9 @@ def write_report(folder: Path, summary: dict[str, Any]) -> Path:
 def _borderline(folder: Path, summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
     import heapq
 
-    scored = (row for row in map(typed, read_results(folder)) if row["score"] is not None and row["threshold"] is not None)
+    scored = (
+        row for row in map(typed, read_results(folder)) if row["score"] is not None and row["threshold"] is not None
+    )
     nearest = heapq.nsmallest(BORDERLINE, scored, key=lambda row: (abs(row["score"] - row["threshold"]), row["file"]))  # type: ignore[operator]
     for row in nearest:
         yield {**row, "picture": _picture(str(row["file"]), summary)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -71,7 +70,9 @@ def read_results(folder: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(opened)
 
 
-NUMBERS = frozenset({"score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "llr", "threshold", "quality"})
+NUMBERS = frozenset(
+    {"score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "llr", "threshold", "quality"}
+)
 
 
 def typed(row: dict[str, str]) -> dict[str, str | float | int | None]:
@@ -158,7 +159,7 @@ def sort_files(folder: Path, sources: tuple[str, ...], target: Path, *, link: bo
         if destination.exists():
             continue
         if link:
-            os.symlink(origin, destination)
+            destination.symlink_to(origin)
         else:
             shutil.copy2(origin, destination)
         count += 1

@@ -82,7 +82,12 @@ def look(app: Application, spec: JobSpec) -> Look:
     elapsed = time.perf_counter() - started
     seconds = elapsed / len(chosen) * len(items) / (os.cpu_count() or 1) if chosen else None
     return Look(
-        len(items), dict(sorted(kinds.items())), sum(bool(item.claim) for item in items), len(chosen), dict(reasons), seconds
+        len(items),
+        dict(sorted(kinds.items())),
+        sum(bool(item.claim) for item in items),
+        len(chosen),
+        dict(reasons),
+        seconds,
     )
 
 

@@ -1,0 +1,76 @@
+"""Cached embeddings are encrypted, bound to their place, and never cross contracts."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from verify_app.reasons import ReasonCode, StateError
+from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, clear_cache
+
+KEY = bytes(range(32))
+VECTOR = np.linspace(-1, 1, 128, dtype=np.float32)
+
+
+def test_an_embedding_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path / "c.sqlite", KEY, "contract", "options")
+    cache.put([("aa", CachedEmbedding(VECTOR, 0.5))])
+    found = cache.get("aa")
+    assert found is not None
+    assert found.vector.tobytes() == VECTOR.tobytes()
+    assert found.quality == 0.5
+    assert cache.get("bb") is None
+    cache.close()
+
+
+@pytest.mark.parametrize(("contract", "options"), [("other", "options"), ("contract", "other")])
+def test_another_contract_or_other_options_see_nothing(tmp_path: Path, contract: str, options: str) -> None:
+    first = EmbeddingCache(tmp_path / "c.sqlite", KEY, "contract", "options")
+    first.put([("aa", CachedEmbedding(VECTOR, 0.5))])
+    second = EmbeddingCache(tmp_path / "c.sqlite", KEY, contract, options)
+    assert second.get("aa") is None
+    first.close()
+    second.close()
+
+
+def test_no_plain_embedding_or_digest_is_on_disk_and_another_key_opens_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    cache = EmbeddingCache(path, KEY, "contract", "options")
+    cache.put([("aa" * 32, CachedEmbedding(VECTOR, 0.5))])
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert VECTOR.tobytes()[:16] not in content
+    assert b"aa" * 32 not in content
+    cache.close()
+    other = EmbeddingCache(path, os.urandom(32), "contract", "options")
+    assert other.get("aa" * 32) is None
+    other.close()
+
+
+def test_a_record_moved_to_another_file_does_not_open(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    cache = EmbeddingCache(path, KEY, "contract", "options")
+    cache.put([("aa", CachedEmbedding(VECTOR, 0.5)), ("bb", CachedEmbedding(-VECTOR, 0.5))])
+    cache.close()
+    raw = sqlite3.connect(path)
+    places = [row[0] for row in raw.execute("SELECT place FROM embedding")]
+    nonce, sealed = raw.execute("SELECT nonce, sealed FROM embedding WHERE place = ?", (places[0],)).fetchone()
+    raw.execute("UPDATE embedding SET nonce = ?, sealed = ? WHERE place = ?", (nonce, sealed, places[1]))
+    raw.commit()
+    raw.close()
+    cache = EmbeddingCache(path, KEY, "contract", "options")
+    assert sorted(cache.get(name) is None for name in ("aa", "bb")) == [False, True]
+    cache.close()
+
+
+def test_a_damaged_cache_is_refused_with_advice_and_can_be_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    path.write_bytes(b"no database " * 100)
+    with pytest.raises(StateError) as caught:
+        EmbeddingCache(path, KEY, "contract", "options")
+    assert caught.value.reason.code is ReasonCode.DATABASE_CORRUPT
+    clear_cache(path)
+    assert not path.exists()

@@ -1,0 +1,56 @@
+"""Grouping joins what belongs together, chains nothing, and does not depend on the order of the files."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verify_app.services.batch.group import group_embeddings, purity
+
+
+def people(count: int, samples: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(count, 64))
+    vectors = np.repeat(centres, samples, axis=0) + spread * random.normal(size=(count * samples, 64))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), np.repeat(np.arange(count), samples)
+
+
+def test_well_separated_people_are_found() -> None:
+    vectors, truth = people(30, 6, 0.4)
+    labels = group_embeddings(vectors, 0.6)
+    assert purity(labels, truth) == 1.0
+    assert len(np.unique(labels)) == 30
+
+
+def test_labels_follow_first_appearance() -> None:
+    vectors, _ = people(5, 3, 0.1)
+    assert group_embeddings(vectors, 0.6).tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5]
+
+
+def test_one_chance_match_does_not_chain_two_people() -> None:
+    first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    bridge = (first + second) / np.sqrt(2)
+    vectors = np.array([first] * 5 + [bridge] + [second] * 5, np.float32)
+    labels = group_embeddings(vectors, 0.7)
+    assert labels[0] != labels[-1]
+
+
+def test_nothing_and_one_file() -> None:
+    assert group_embeddings(np.zeros((0, 4), np.float32), 0.5).tolist() == []
+    assert group_embeddings(np.eye(4, dtype=np.float32)[:1], 0.5).tolist() == [1]
+
+
+def test_purity_of_a_known_case() -> None:
+    assert purity(np.array([1, 1, 1, 2]), np.array([0, 0, 1, 1])) == 0.75
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_order_of_files_does_not_change_who_belongs_together(seed: int) -> None:
+    vectors, _ = people(6, 4, 0.5, seed)
+    order = np.random.default_rng(seed).permutation(len(vectors))
+    straight, mixed = group_embeddings(vectors, 0.6), group_embeddings(vectors[order], 0.6)
+    together = straight[:, None] == straight[None, :]
+    assert np.array_equal(together[np.ix_(order, order)], mixed[:, None] == mixed[None, :])

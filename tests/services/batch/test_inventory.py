@@ -99,7 +99,12 @@ def test_claims_from_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "where"),
-    [("reference\na.jpg\n", "line 1"), ("reference,probe\na.jpg,\n", "line 2"), ("reference,probe\n", "no rows"), ("", "line 1")],
+    [
+        ("reference\na.jpg\n", "line 1"),
+        ("reference,probe\na.jpg,\n", "line 2"),
+        ("reference,probe\n", "no rows"),
+        ("", "line 1"),
+    ],
 )
 def test_bad_tables_are_named_with_their_line(tmp_path: Path, text: str, where: str) -> None:
     table = tmp_path / "pairs.csv"

@@ -79,7 +79,9 @@ def test_names_that_are_not_unicode_survive(tmp_path: Path) -> None:
 
 
 def test_the_threshold_is_not_part_of_the_job_but_the_options_that_shape_embeddings_are() -> None:
-    assert JobSpec(JobKind.GROUP, Modality.FACE, ("/in",)).digest == JobSpec(JobKind.GROUP, Modality.FACE, ("/in",)).digest
+    assert (
+        JobSpec(JobKind.GROUP, Modality.FACE, ("/in",)).digest == JobSpec(JobKind.GROUP, Modality.FACE, ("/in",)).digest
+    )
     gated, free = (JobSpec(JobKind.GROUP, Modality.FACE, ("/in",), gates=gates) for gates in (True, False))
     assert gated.digest != free.digest
     assert gated.analysis_digest != free.analysis_digest

@@ -163,7 +163,7 @@ def estimate(folder: Path) -> Estimate:
 
 
 def _agreed(folder: Path) -> dict[Key, Answer]:
-    agreed = {}
+    agreed: dict[Key, Answer] = {}
     for key, by_reviewer in answers(folder).items():
         given = {answer for answer in by_reviewer.values() if answer is not Answer.UNSURE}
         if len(given) == 1:

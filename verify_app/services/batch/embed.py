@@ -129,7 +129,10 @@ class EmbeddingRun:
         try:
             with readable(item) as path:
                 sha256 = digest_of(path)
-                embedding = self._known(sha256) or embed_file(self._pipeline(), self.spec, path)
+                try:
+                    embedding = self._known(sha256) or embed_file(self._pipeline(), self.spec, path)
+                except UnusableInput as error:
+                    return FileResult(Outcome(number, item, None, _named(error.reason, path, item)))
             return FileResult(Outcome(number, item, sha256, None), embedding)
         except UnusableInput as error:
             return FileResult(Outcome(number, item, None, error.reason))
@@ -183,8 +186,13 @@ def _encode(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, sample: Sampl
         options = {"faces": FacePolicy(spec.faces), "gates": spec.gates, "aligned": spec.aligned}
     else:
         options = {"gates": spec.gates}
-    _, embedding = pipeline.encode(sample, **options)  # type: ignore[arg-type]
+    _, embedding = pipeline.encode(sample, **options)
     return embedding.vector, embedding.quality.score
+
+
+def _named(reason: Reason, path: Path, item: Item) -> Reason:
+    """The reason with the file named as the job names it, wherever it was unpacked to."""
+    return Reason(reason.code, reason.message.replace(str(path), item.name), reason.advice)
 
 
 def _mean_direction(vectors: list[FloatArray]) -> FloatArray:

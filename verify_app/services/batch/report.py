@@ -74,7 +74,7 @@ def write_report(folder: Path, summary: dict[str, Any]) -> Path:
         borderline=list(_borderline(folder, summary)),
     )
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as out:
-        stream.dump(out)
+        out.writelines(stream)
     return path
 
 

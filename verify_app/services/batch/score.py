@@ -6,13 +6,13 @@ Rows follow the job's order of files, whatever the order the files were read in.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verify_app.domain import Comparison, Contract, Embedding, FloatArray, Modality, Quality
+from verify_app.domain import Comparison, Contract, Decision, Embedding, FloatArray, Quality
 from verify_app.reasons import Reason, ReasonCode, StateError, VerifyAppError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
@@ -22,6 +22,7 @@ from verify_app.services.batch.journal import Journal, Outcome
 from verify_app.services.batch.rows import Row, RowDecision, compared, decided, unusable
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.comparing import compare_one
+from verify_app.services.identify import corrected
 from verify_app.services.references import references_of
 from verify_app.services.storage import store_errors
 
@@ -152,31 +153,20 @@ class Scorer:
     # -- one row ----------------------------------------------------------------------------------
 
     def _verified(self, name: str, claim: str, probe: CachedEmbedding, references: FloatArray) -> Row:
-        from verify_app.matching.decision import decide
-
-        modality = self.spec.modality
-        calibration = self._calibration(len(references))
-        comparison = compare_one([self._embedding(probe)], references, calibration, self.target_fmr)
-        decision = decide([comparison], self.target_fmr, {modality: calibration})
-        return decided(name, claim, decision, comparison)
+        decision = self._decide(self._comparison(probe, references))
+        return decided(name, claim, decision, decision.comparisons[0])
 
     def _identified(
         self, name: str, subject: str, probe: CachedEmbedding, reference: FloatArray, count: int, gallery: int
     ) -> Row:
-        from verify_app.matching.decision import decide
-
-        calibration = self._calibration(count)
-        comparison = compare_one([self._embedding(probe)], reference[None, :], calibration, self.target_fmr)
-        decision = decide([comparison], self.target_fmr, {self.spec.modality: calibration})
-        if decision.verified:
-            chance = 1.0 - (1.0 - decision.target_fmr) ** gallery
-            reason = Reason(
-                ReasonCode.MATCHED,
-                f"Matches {subject}; a stranger would match somebody among {gallery} people at a rate of {chance:.2g}.",
-            )
-            return compared(name, subject, RowDecision.MATCHED, comparison, reason)
-        reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"Nobody enrolled is near enough; nearest is {subject}.")
-        return compared(name, "", RowDecision.UNKNOWN, comparison, reason)
+        comparison = replace(self._comparison(probe, reference[None, :]), references=count)
+        decision = self._decide(comparison)
+        chance = corrected(decision.predicted_fmr, gallery)
+        if decision.verified and chance is not None and chance.value <= self.target_fmr:
+            reason = Reason(ReasonCode.MATCHED, f"Matches {subject}, of {gallery} people searched.")
+            return compared(name, subject, RowDecision.MATCHED, decision.comparisons[0], reason)
+        reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"Nobody of {gallery} people is like enough; nearest is {subject}.")
+        return compared(name, "", RowDecision.UNKNOWN, decision.comparisons[0], reason)
 
     def _against(
         self,
@@ -212,20 +202,25 @@ class Scorer:
         return compared(name, "", RowDecision.GROUPED, self._compared(probe, score), reason, label)
 
     def _compared(self, probe: CachedEmbedding, score: float) -> Comparison:
-        """A comparison whose score is known already, one reference against one probe."""
-        calibration = self._calibration(1)
-        return Comparison(
+        """A comparison of one probe with one reference whose score is known already, with its meaning."""
+        comparison = Comparison(
             modality=self.spec.modality,
             score=score,
-            similarity=calibration.similarity,
+            similarity=self._calibration(1).similarity,
             references=1,
             quality=probe.quality,
             contract_id=self._contract.id,
-            llr=float(calibration.llr(score)),
-            predicted_fmr=calibration.predicted_fmr(score),
-            threshold=self._threshold,
-            calibration=calibration.name,
         )
+        return self._decide(comparison).comparisons[0]
+
+    def _comparison(self, probe: CachedEmbedding, references: FloatArray) -> Comparison:
+        return compare_one([self._embedding(probe)], references, self._calibration(len(references)).similarity)
+
+    def _decide(self, comparison: Comparison) -> Decision:
+        from verify_app.matching.decision import decide
+
+        calibration = self._calibration(comparison.references)
+        return decide([comparison], {self.spec.modality: calibration}, self.target_fmr)
 
     # -- where things come from -------------------------------------------------------------------
 
@@ -325,8 +320,3 @@ def _reason_of(outcome: Outcome) -> Reason:
         "The embedding of this file is no longer in the cache.",
         "Repeat the command to compute it again.",
     )
-
-
-def modality_noun(modality: Modality) -> str:
-    """What one file of the job shows, for sentences."""
-    return "face" if modality is Modality.FACE else "voice"

@@ -118,7 +118,9 @@ def test_bad_tables_are_named_with_their_line(tmp_path: Path, text: str, where: 
 def test_no_table_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     table = tmp_path_factory.mktemp("tables") / "t.csv"
     table.write_bytes(content)
-    with pytest.raises(UnusableInput):
-        if not read_pairs(table):
-            raise AssertionError
-        raise UnusableInput(ReasonCode.TABLE_INVALID, "a valid table by chance")
+    try:
+        pairs = read_pairs(table)
+    except UnusableInput as error:
+        assert str(table) in str(error)  # noqa: PT017 - either outcome is fine, a traceback is not
+    else:
+        assert pairs

@@ -51,7 +51,8 @@ class EmbeddingCache:
         self._scope = f"{contract_id}|{analysis}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+            # Workers look things up in turn, under the lock of whoever shares the cache.
+            self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA secure_delete = ON")

@@ -140,7 +140,7 @@ class EmbeddingRun:
             raise
         except OSError as error:
             reason = Reason(
-                ReasonCode.FILE_UNREADABLE,
+                ReasonCode.FILE_NOT_FOUND if isinstance(error, FileNotFoundError) else ReasonCode.FILE_UNREADABLE,
                 f"{item.name} cannot be read: {error.strerror or error}.",
                 "Check that it still exists and may be read.",
             )

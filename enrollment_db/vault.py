@@ -71,7 +71,9 @@ class Cipher:
             raise damaged(binding[0], binding[1]) from None
 
     def _associated(self, binding: tuple[str, ...]) -> bytes:
-        return json.dumps([RECORD_FORMAT, self._store_id, *binding]).encode("ascii")
+        # Each part with its length in front, so that no two bindings look alike.
+        parts = (str(RECORD_FORMAT), self._store_id, *binding)
+        return "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass")
 
 
 class Vault:

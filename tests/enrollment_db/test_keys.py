@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import keyring
 import keyring.backend
@@ -268,3 +272,33 @@ def test_a_store_opened_before_a_change_of_key_goes_on(store_factory):
 
 def test_no_key_shows_up_in_a_representation():
     assert "secret" not in repr(PassphraseKey("secret"))
+
+
+SECRET_SERVICE = """
+import sys
+from enrollment_db import KeyringKey, PassphraseKey, open_store
+for _ in range(2):
+    with open_store(sys.argv[1], KeyringKey("enrollment_db test")) as store:
+        print(store.protection, [person.name for person in store.people()])
+        store.people() or store.add_person("Ada")
+        store.rekey(KeyringKey("enrollment_db test"))
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("gnome-keyring-daemon") and shutil.which("dbus-run-session")),
+    reason="needs gnome-keyring and dbus-run-session to start a keyring of its own",
+)
+def test_a_real_desktop_keyring_keeps_the_key(tmp_path):
+    unlock = 'printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; exec "$@"'
+    command = ["dbus-run-session", "--", "sh", "-c", unlock, "sh", sys.executable, "-c", SECRET_SERVICE]
+    done = subprocess.run(
+        [*command, str(tmp_path / "people.db")],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["keyring []", "keyring ['Ada']"], done.stderr

@@ -7,13 +7,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from enrollment_db.errors import ErrorKind, StoreError
 
-SQLITE_HEADER = b"SQLite format 3\x00"
 APPLICATION_ID = 0x456E726F  # "Enro", kept in the file header
 
 
@@ -48,13 +47,8 @@ class Database:
     def _prepare_file(self) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
+            with suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            except FileExistsError:
-                with self.path.open("rb") as file:
-                    start = file.read(len(SQLITE_HEADER))
-                if start and start != SQLITE_HEADER:
-                    raise self._not_ours() from None
         except OSError as error:
             raise StoreError(
                 ErrorKind.UNAVAILABLE,

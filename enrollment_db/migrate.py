@@ -117,12 +117,10 @@ def _failed(database: Database, migration: Migration) -> StoreError:
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """The single statements of a script; triggers keep the semicolons inside them."""
+    """The single statements of a script, each ended by a semicolon; triggers keep the semicolons inside them."""
     statement = ""
-    for line in sql.splitlines(keepends=True):
-        statement += line
+    for piece in sql.split(";")[:-1]:
+        statement += piece + ";"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    if any(line.strip() and not line.strip().startswith("--") for line in statement.splitlines()):
-        yield statement

@@ -66,6 +66,8 @@ def test_no_byte_of_a_removed_person_is_left_in_any_file(store, enrol, contract,
     assert traces(folder, secrets + plain) == set()
     assert (folder / "people.db-wal").stat().st_size < 64 * 1024
     assert not backup.exists()
+    assert store._database.value("PRAGMA freelist_count") == 0
+    assert store._database.value("SELECT pending FROM erasure") == 0
     store.close()
     assert {file.name for file in folder.iterdir()} == {"people.db"}
     assert traces(folder, secrets + plain) == set()
@@ -76,6 +78,15 @@ def test_no_byte_of_a_removed_sample_is_left_in_any_file(store, enrol):
     secrets = stored_bytes(store.location, ada.person.id)[3:]
     assert traces(store.location.parent, secrets)
     assert store.remove_sample(ada.sample.id).erased
+    assert traces(store.location.parent, secrets) == set()
+
+
+def test_a_removal_inside_a_transaction_erases_when_it_ends(store, enrol):
+    ada, bob = enrol(store, "Ada"), enrol(store, "Bob")
+    secrets = stored_bytes(store.location, ada.person.id) + stored_bytes(store.location, bob.person.id)
+    with store.transaction():
+        assert not store.remove_person(ada.person.id).erased
+        assert not store.remove_person(bob.person.id).erased
     assert traces(store.location.parent, secrets) == set()
 
 

@@ -131,8 +131,8 @@ def test_an_older_schema_is_brought_up_to_date_after_a_copy(store_factory, first
     "sql",
     [
         "CREATE TABLE one (a); CREATE TABLE one (b);",
-        "CREATE TABLE one (a); DELETE FROM person;\nDELETE FROM sample; nonsense",
-        "PRAGMA defer_foreign_keys = ON; UPDATE sample SET person_id = 'nobody';",
+        "CREATE TABLE one (a); DELETE FROM person;\nDELETE FROM sample; nonsense;",
+        "UPDATE sample SET person_id = 'nobody'; CREATE TABLE one (a);",
     ],
     ids=["twice", "nonsense", "broken reference"],
 )
@@ -140,8 +140,10 @@ def test_a_migration_that_fails_changes_nothing(store_factory, first_schema, sql
     path, ada = first_schema
     database = Database(path, 5.0)
     broken = Migration(2, "0002_broken.sql", sql)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError) as caught:
         migrate(database, [*known_migrations()[:1], broken])
+    assert caught.value.kind == "corrupt"
+    assert database.value("SELECT count(*) FROM sqlite_master WHERE name = 'one'") == 0
     assert database.value("PRAGMA user_version") == 1
     assert database.value("PRAGMA foreign_keys") == 1
     database.close()
@@ -203,6 +205,7 @@ def test_a_place_that_cannot_hold_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path, tmp_path / "file" / "people.db"):
         error = refused(lambda path=path: open_store(path, key), "unavailable")
+        assert not key._path.exists()
         assert str(path) in error.message
 
 

@@ -139,13 +139,6 @@ def test_a_transaction_keeps_all_or_nothing(store):
     assert store.verify_audit() == 2
 
 
-def test_a_removal_inside_a_transaction_erases_when_it_ends(store, enrol):
-    ada = enrol(store, "Ada")
-    with store.transaction():
-        assert not store.remove_person(ada.person.id).erased
-    assert store.erase_pending()
-
-
 def test_a_closed_store_says_so(store):
     store.close()
     store.close()

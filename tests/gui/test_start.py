@@ -96,3 +96,19 @@ def test_an_unknown_library_is_named_all_the_same() -> None:
 
 def test_other_import_errors_are_left_alone() -> None:
     assert missing_library("No module named 'PySide6'") is None
+
+
+def test_this_version_of_qt_survives_many_signals(home: Path, repository: Path) -> None:
+    # PySide6 6.12.0 gives the True that `emit` returns away without owning it; Python 3.11 then aborts.
+    script = """
+        from PySide6.QtCore import QObject, Signal
+        class Bell(QObject):
+            rung = Signal(int)
+        bell = Bell()
+        for number in range(20_000):
+            bell.rung.emit(number)
+        print("alive")
+    """
+    code, output = start(home, script, repository)
+    assert code == 0, output
+    assert "alive" in output

@@ -20,8 +20,8 @@ def spectrogram(waveform: FloatArray) -> FloatArray:
     Returns:
         float32 (257, frames), -80..0; row 0 is 0 Hz, row 256 is 8 kHz, one column every 10 ms.
     """
-    padded = np.pad(np.asarray(waveform, np.float32), _WINDOW // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
-    power = np.abs(np.fft.rfft(frames * np.hanning(_WINDOW).astype(np.float32), axis=1)) ** 2
-    decibels = 10 * np.log10(np.maximum(power, 1e-12))
-    return np.asarray(np.clip(decibels - decibels.max(), -_RANGE_DECIBELS, 0).T, np.float32)
+    import librosa
+
+    magnitude = np.abs(librosa.stft(np.asarray(waveform, np.float32), n_fft=_WINDOW, hop_length=HOP))
+    decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=_RANGE_DECIBELS)
+    return np.asarray(decibels, np.float32)

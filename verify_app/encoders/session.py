@@ -64,7 +64,10 @@ class OnnxEncoder:
         contract = self.contract
         if len(batch) == 0:
             return np.empty((0, contract.dimension), np.float32)
-        (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
+        try:
+            (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
+        except Exception as error:  # noqa: BLE001  see _load
+            raise self._corrupt(f"it fails on a batch of shape {batch.shape} ({_first_line(error)})") from None
         if vectors.shape != (len(batch), contract.dimension) or not np.isfinite(vectors).all():
             raise self._corrupt("its embeddings are not what the manifest promises")
         if contract.normalisation == "l2" and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > 1e-3:
@@ -95,7 +98,7 @@ class OnnxEncoder:
         try:
             session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # noqa: BLE001  ONNX Runtime has a dozen error classes without a common base
-            raise self._corrupt(f"ONNX Runtime refuses it ({str(error).splitlines()[0][:200]})") from None
+            raise self._corrupt(f"ONNX Runtime refuses it ({_first_line(error)})") from None
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != _INPUTS.get(self._entry.role):
             raise self._corrupt(f"it does not have the input and output of a {self._entry.role}")
@@ -107,3 +110,7 @@ class OnnxEncoder:
             f"The model {self._entry.name} in {self._entry.path} cannot be used: {what}.",
             "Install the application again, or restore the models folder from its source.",
         )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -8,6 +8,8 @@ from typing import Protocol
 from verify_app.domain import Sample
 from verify_app.reasons import VerifyAppError
 
+_PATIENCE_SECONDS = 2.0
+
 
 class Source(Protocol):
     """What a worker reads: a camera, or anything like one."""
@@ -53,10 +55,10 @@ class Live:
             return sample
 
     def stop(self) -> None:
-        """Stop reading and let go of the device."""
+        """Stop reading and let go of the device; a device that hangs is left to its own end."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE_SECONDS)
             self._thread = None
 
     def _run(self) -> None:

@@ -39,6 +39,8 @@ def has_video(path: str | Path, kind: str) -> bool:
 def load_frames(path: str | Path, kind: str) -> list[Sample]:
     """Up to eight face samples, spread over the video, the sharpest frame of each part, sharpest first.
 
+    Frames that are equal to the last pixel are given once.
+
     Raises:
         UnusableInput: FILE_TRUNCATED, FILE_UNREADABLE, IMAGE_TOO_LARGE, MODALITY_MISMATCH without video.
     """
@@ -61,7 +63,8 @@ def load_frames(path: str | Path, kind: str) -> list[Sample]:
         candidates = spread or _by_reading(container, stream)
     if not candidates:
         raise _undecodable(path)
-    return [_frame_sample(path, *chosen) for chosen in _sharpest_of_each_part(candidates)]
+    samples = [_frame_sample(path, *chosen) for chosen in _sharpest_of_each_part(candidates)]
+    return list({sample.sha256: sample for sample in reversed(samples)}.values())[::-1]  # no frame twice
 
 
 def load_track(path: str | Path, kind: str) -> Sample:

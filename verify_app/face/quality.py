@@ -16,7 +16,7 @@ MIN_EYE_DISTANCE = 10.0
 MIN_BRIGHTNESS = 0.10
 MAX_BRIGHTNESS = 0.93
 MIN_CONTRAST = 0.035
-MIN_SHARPNESS = 0.012
+MIN_SHARPNESS = 0.03
 MAX_YAW = 60.0
 MAX_PITCH = 45.0
 # Nose tip before the plane of the eyes and mouth, in eye distances, from the alignment template; and where
@@ -59,18 +59,19 @@ def measure(
 
     Returns:
         ``brightness`` and ``contrast`` (mean and standard deviation of the grey face, 0..1),
-        ``sharpness`` (fine detail as a share of contrast), and where known ``eye_distance`` (pixels),
+        ``sharpness`` (fine detail as a share of contrast, in the direction that has less), and where known ``eye_distance`` (pixels),
         ``yaw``, ``pitch``, ``roll`` (degrees) and ``detector_score``.
     """
     cv2 = opencv()
     grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     face = grey[28:104, 24:88]  # brows to chin, without background
     contrast = float(face.std())
-    detail = face - cv2.GaussianBlur(face, (0, 0), 1.5)
+    # Motion smears one direction only, so the worse of the two counts.
+    detail = min(float((face - cv2.GaussianBlur(face, size, 1.5)).std()) for size in ((9, 1), (1, 9)))
     measures = {
         "brightness": float(face.mean()),
         "contrast": contrast,
-        "sharpness": float(detail.std()) / max(contrast, 0.02),
+        "sharpness": detail / max(contrast, 0.02),
     }
     if landmarks is not None:
         yaw, pitch, roll = pose(landmarks)
@@ -90,14 +91,14 @@ def assess(measures: dict[str, float]) -> Quality:
     comparisons fail.
     """
     factors = [
-        _ramp(measures["sharpness"], MIN_SHARPNESS, 0.30),
+        _ramp(measures["sharpness"], 0.0, 0.18),
         _ramp(measures["brightness"], 0.0, 0.30) * _ramp(1 - measures["brightness"], 0.0, 0.20),
         _ramp(measures["contrast"], 0.0, 0.15),
     ]
     if "eye_distance" in measures:
         factors.append(_ramp(math.log(max(measures["eye_distance"], 1.0)), math.log(6.0), math.log(36.0)))
-        factors.append(_ramp(math.cos(math.radians(measures["yaw"])), 0.2, 0.95))
-        factors.append(_ramp(math.cos(math.radians(measures["pitch"])), 0.2, 0.90))
+        factors.append(_ramp(abs(measures["yaw"]), 75.0, 10.0))
+        factors.append(_ramp(abs(measures["pitch"]), 50.0, 5.0))
     if "detector_score" in measures:
         factors.append(_ramp(measures["detector_score"], 0.3, 0.85))
     return Quality(float(np.prod(factors)), measures, tuple(_reasons(measures)))

@@ -59,8 +59,8 @@ def measure(
 
     Returns:
         ``brightness`` and ``contrast`` (mean and standard deviation of the grey face, 0..1),
-        ``sharpness`` (fine detail as a share of contrast, in the direction that has less), and where known ``eye_distance`` (pixels),
-        ``yaw``, ``pitch``, ``roll`` (degrees) and ``detector_score``.
+        ``sharpness`` (fine detail as a share of contrast, in the direction that has less), and where known
+        ``eye_distance`` (pixels), ``yaw``, ``pitch``, ``roll`` (degrees) and ``detector_score``.
     """
     cv2 = opencv()
     grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
@@ -71,7 +71,7 @@ def measure(
     measures = {
         "brightness": float(face.mean()),
         "contrast": contrast,
-        "sharpness": detail / max(contrast, 0.02),
+        "sharpness": detail / max(contrast, 0.05),
     }
     if landmarks is not None:
         yaw, pitch, roll = pose(landmarks)

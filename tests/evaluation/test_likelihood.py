@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.isotonic import IsotonicRegression
 
 from verify_app.evaluation.likelihood import cllr, min_cllr
 from verify_app.evaluation.rates import ErrorRates
@@ -34,3 +35,14 @@ def test_no_rising_map_beats_the_minimum(mated: np.ndarray, non_mated: np.ndarra
     assert -1e-12 <= best <= 1 + 1e-12
     for slope, offset in ((0.0, 0.0), (1.0, 0.0), (2.0, -1.0)):
         assert best <= cllr(slope * mated + offset, slope * non_mated + offset) + 1e-9
+
+
+@given(SCORES, SCORES)
+def test_pooling_agrees_with_scikit_learn(mated: np.ndarray, non_mated: np.ndarray) -> None:
+    scores, labels = np.r_[mated, non_mated], np.r_[np.ones(mated.size), np.zeros(non_mated.size)]
+    expected = IsotonicRegression().fit(scores, labels).predict(np.sort(scores))
+    blocks = ErrorRates(np.sort(mated), np.sort(non_mated)).blocks
+    ours = np.repeat(blocks.mated / (blocks.mated + blocks.non_mated), blocks.mated + blocks.non_mated)
+    assert ours == pytest.approx(expected)
+    assert (blocks.low <= blocks.high).all()
+    assert (blocks.low[1:] > blocks.high[:-1]).all()

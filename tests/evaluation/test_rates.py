@@ -76,7 +76,7 @@ def test_swapping_the_classes_and_the_sign_keeps_eer_and_auc(mated: np.ndarray, 
 @given(SCORES, SCORES)
 def test_bounds_and_the_hull(mated: np.ndarray, non_mated: np.ndarray) -> None:
     rates = ErrorRates(np.sort(mated), np.sort(non_mated))
-    fmr, fnmr = hull(rates.blocks())
+    fmr, fnmr = hull(rates.blocks)
     assert (fmr[0], fnmr[0], fnmr[-1]) == (1.0, 0.0, 1.0)
     assert fmr[-1] == pytest.approx(0.0)
     assert (np.diff(fmr) <= 1e-12).all()

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from verify_app.calibration.methods import METHODS, LlrMap, survival
-from verify_app.calibration.model import Calibration, Curve
-from verify_app.calibration.tail import Tail, excess_survival, fit_excess, fit_tail
+from verify_app.calibration.methods import METHODS, LlrMap
+from verify_app.calibration.model import Calibration
+from verify_app.calibration.tabulate import Dependence, cells_for, points_for, tabulate, threshold_for
+from verify_app.calibration.tail import fit_tail
 from verify_app.evaluation import dependence
 from verify_app.evaluation.bootstrap import Replicates, replicate, thresholds_for
-from verify_app.evaluation.intervals import clopper_pearson, needed_for, percentile_interval, rate_interval
+from verify_app.evaluation.intervals import needed_for, percentile_interval, rate_interval
 from verify_app.evaluation.likelihood import cllr, min_cllr
 from verify_app.evaluation.rates import ErrorRates
 from verify_app.evaluation.report import still_needed, widest
@@ -24,7 +25,6 @@ from verify_app.reasons import ReasonCode, UnusableInput, UsageError
 FOLDS = 5
 MOST_FOR_CHOICE = 200_000
 """The choice between methods looks at no more trials than this, drawn at random."""
-DEPENDENCE_LEVELS = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
 
 
 def fit(
@@ -73,12 +73,15 @@ def fit(
     chosen = min(costs, key=lambda key: costs[key])
     llr_map = _bounded(METHODS[chosen](rates), rates)
     tail = fit_tail(rates.non_mated)
-    threshold = _threshold(rates, tail, target_fmr)
-    effect = _dependence(scores)
-    curve = _tabulate(scores, rates, tail, llr_map, effect, threshold, target_fmr, seed)
-    supported_fmr = _supported(effect, rates.non_mated.size)
+    threshold = threshold_for(rates, tail, target_fmr)
+    effect = Dependence.of(scores)
+    points, levels = points_for(rates, tail, threshold), thresholds_for(rates)
+    everywhere = np.unique(np.concatenate([points, levels, cells_for(rates, tail)]))
+    drawn = replicate(scores, everywhere, seed=seed)
+    curve = tabulate(rates, tail, llr_map, effect, drawn, points, (threshold, target_fmr))
+    supported_fmr = effect.supported()
     supported = target_fmr * (1 + 1e-9) >= supported_fmr
-    figures = _figures(scores, rates, llr_map, threshold, target_fmr, effect, seed)
+    figures = _figures(scores, rates, llr_map, effect, drawn.at(levels), (threshold, target_fmr))
     figures |= {"supported": supported, "cross_validated_cllr": costs}
     return Calibration(
         name=name,
@@ -111,7 +114,9 @@ def digest(trials: TrialScores) -> str:
     state.update(trials.scores.astype("<f8").tobytes())
     state.update(trials.mated.tobytes())
     for column in (trials.reference_subject, trials.probe_subject):
-        if column is not None:
+        if column is not None and np.issubdtype(column.dtype, np.integer):
+            state.update(column.astype("<i8").tobytes())
+        elif column is not None:
             state.update("\n".join(map(str, column.tolist())).encode())
     return state.hexdigest()
 
@@ -179,165 +184,19 @@ def _thinned(trials: TrialScores, rng: np.random.Generator) -> TrialScores:
     return trials.select(np.sort(np.concatenate(kept)))
 
 
-def _threshold(rates: ErrorRates, tail: Tail | None, fmr: float) -> float:
-    """Smallest score whose predicted false-match rate (:func:`survival`) is at most ``fmr``; infinity when none."""
-    n = rates.non_mated.size
-    if fmr * n < 0.1:
-        return float("inf")
-    counted = rates.threshold_at_fmr(fmr)
-    if survival(rates.non_mated, tail, np.array([counted]))[0] <= fmr and tail is None:
-        return counted
-    low = float(min(rates.non_mated[0], rates.mated[0]))
-    high = max(float(rates.non_mated[-1]), float(rates.mated[-1]))
-    high += high - low
-    if survival(rates.non_mated, tail, np.array([high]))[0] > fmr:
-        return float("inf")
-    while np.nextafter(low, high) < high:  # the predicted rate never rises with the score: halve the range
-        middle = low + (high - low) / 2
-        if middle in (low, high):
-            break
-        if survival(rates.non_mated, tail, np.array([middle]))[0] <= fmr:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _dependence(trials: TrialScores) -> tuple[Scores, Scores]:
-    """Rates of non-mated acceptance (falling), and how many trials one independent trial takes at each."""
-    counter = dependence.non_mated(trials)
-    n = trials.non_mated_count
-    levels = [level for level in DEPENDENCE_LEVELS if level * n >= 10] or [min(0.5, 10 / n)]
-    return np.array(levels), np.array([n / counter.at_rate(level) for level in levels])
-
-
-def _effective(effect: tuple[Scores, Scores], n: int, rates: Scores) -> Scores:
-    """Effective number of non-mated trials at each false-match rate, interpolated on logarithmic axes."""
-    levels, trials_each = effect
-    order = np.argsort(levels)
-    each = np.exp(np.interp(np.log(rates), np.log(levels[order]), np.log(trials_each[order])))
-    return np.maximum(n / each, 1.0)
-
-
-def _supported(effect: tuple[Scores, Scores], n: int) -> float:
-    """Smallest false-match rate that ``n`` trials of this dependence can show at 95 % (rule of 3)."""
-    rates = np.logspace(0, np.log10(0.5 / n), 400)
-    enough = rates * _effective(effect, n, rates) >= 3.0
-    if not enough[0]:
-        return 1.0
-    last = enough.size - 1 if enough.all() else int(np.argmin(enough)) - 1
-    return float(min(1.0, 3.0 / _effective(effect, n, rates[last : last + 1])[0]))
-
-
-def _tabulate(
-    trials: TrialScores,
-    rates: ErrorRates,
-    tail: Tail | None,
-    llr_map: LlrMap,
-    effect: tuple[Scores, Scores],
-    threshold: float,
-    target_fmr: float,
-    seed: int,
-) -> Curve:
-    """Tabulate the meaning of scores over the whole range that was seen, and half of it beyond."""
-    points = _points(rates, tail, threshold)
-    fmr = np.minimum.accumulate(survival(rates.non_mated, tail, points))
-    low, high = _bounds(trials, rates, tail, points, fmr, effect, seed)
-    llr = np.maximum.accumulate(llr_map(points))
-    if np.isfinite(threshold):
-        at = int(np.searchsorted(points, threshold))
-        fmr[at] = min(fmr[at], target_fmr)
-        fmr = np.minimum.accumulate(fmr)
-    return Curve(points, llr, fmr, np.minimum(low, fmr), np.maximum(high, fmr))
-
-
-def _points(rates: ErrorRates, tail: Tail | None, threshold: float) -> Scores:
-    """Scores to tabulate: evenly spread, at quantiles of both classes, and densely in the non-mated tail."""
-    n = rates.non_mated.size
-    low = min(rates.mated[0], rates.non_mated[0])
-    high = max(rates.mated[-1], rates.non_mated[-1])
-    span = high - low
-    levels = np.logspace(0, np.log10(max(10 / n, 1e-7)), 80) if n > 20 else np.linspace(1, 1 / n, n)
-    places = np.clip(n - np.round(levels * n).astype(np.int64), 0, n - 1)
-    parts = [
-        np.linspace(low - span / 4, high + span / 4, 65),
-        rates.non_mated[places],
-        np.quantile(rates.mated, np.linspace(0, 1, 33)),
-    ]
-    if tail is not None:
-        parts.append(np.linspace(tail.start, high, 49))
-    steps = np.concatenate(parts)
-    rounded = np.unique(np.round(steps / span, 6) * span)
-    if np.isfinite(threshold):
-        keep = np.abs(rounded - threshold) > 1e-6 * span
-        rounded = np.unique(np.append(rounded[keep], threshold))
-    return rounded
-
-
-def _bounds(
-    trials: TrialScores,
-    rates: ErrorRates,
-    tail: Tail | None,
-    points: Scores,
-    fmr: Scores,
-    effect: tuple[Scores, Scores],
-    seed: int,
-) -> tuple[Scores, Scores]:
-    """95 % bounds of the predicted rate: subject-level bootstrap, widened by the exact interval of the count.
-
-    The bootstrap repeats the fit of the tail; the exact (Clopper-Pearson) interval on the effective number
-    of comparisons speaks where a bootstrap is blind, above the highest non-mated score.
-    """
-    n = rates.non_mated.size
-    drawn = replicate(trials, points, seed=seed)
-    curves = drawn.fmr if tail is None else _tails(trials, rates, tail, points, drawn, seed)
-    usable = curves[np.isfinite(curves).all(axis=1)]
-    low, high = np.quantile(usable, [0.025, 0.975], axis=0) if len(usable) else (fmr, fmr)
-    effective = _effective(effect, n, fmr)
-    counted = rates.fmr(points)
-    exact = [clopper_pearson(rate * size, size) for rate, size in zip(counted, effective, strict=True)]
-    low = np.minimum(low, fmr)
-    many = counted * n >= 1
-    low = np.where(many, np.minimum(low, [bound.low for bound in exact]), low)
-    high = np.maximum.reduce([high, fmr, np.array([bound.high for bound in exact])])
-    floor = 1e-3 / n
-    low = np.minimum.accumulate(np.clip(low, floor, 1.0))
-    high = np.maximum.accumulate(np.clip(high, floor, 1.0)[::-1])[::-1]
-    return low, high
-
-
-def _tails(trials: TrialScores, rates: ErrorRates, tail: Tail, points: Scores, drawn: Replicates, seed: int) -> Scores:
-    """The replicates' curves with their own fitted tails above the start of the tail."""
-    inside = points > tail.start
-    cells = np.unique(np.concatenate([[tail.start], rates.non_mated[rates.non_mated > tail.start]]))
-    cells = np.append(cells, np.nextafter(cells[-1], np.inf))
-    if cells.size > 1200:
-        cells = cells[np.unique(np.linspace(0, cells.size - 1, 1200).astype(np.int64))]
-    fine = replicate(trials, cells, seed=seed).fmr  # the same seed draws the same subjects
-    weights = np.maximum(fine[:, :-1] - fine[:, 1:], 0.0)
-    excess = cells[:-1] - tail.start
-    scale, shape = fit_excess(excess[1:], weights[:, 1:])
-    share = weights[:, 1:].sum(axis=1)
-    fitted = share[:, None] * excess_survival(points[inside][None, :] - tail.start, scale[:, None], shape[:, None])
-    curves = drawn.fmr.copy()
-    curves[:, inside] = fitted
-    return curves
-
-
 def _figures(
     trials: TrialScores,
     rates: ErrorRates,
     llr_map: LlrMap,
-    threshold: float,
-    target_fmr: float,
-    effect: tuple[Scores, Scores],
-    seed: int,
+    effect: Dependence,
+    drawn: Replicates,
+    operating_point: tuple[float, float],
 ) -> dict[str, Any]:
     """Error rates at the threshold and costs of the likelihood ratios, with intervals, ready for JSON."""
-    drawn = replicate(trials, thresholds_for(rates), seed=seed)
+    threshold, target_fmr = operating_point
     mated = dependence.mated(trials)
     fmr, fnmr = float(rates.fmr(threshold)), float(rates.fnmr(threshold))
-    effective = float(_effective(effect, rates.non_mated.size, np.array([target_fmr]))[0])
+    effective = float(effect.effective(np.array([target_fmr]))[0])
     at_threshold = mated.at(threshold)
     eer = percentile_interval(rates.eer(), drawn.eer())
     if eer.value * min(rates.mated.size, rates.non_mated.size) < 5:

@@ -13,21 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.calibration.tail import Tail, fit_tail
-from verify_app.evaluation.pav import pool
 from verify_app.evaluation.rates import ErrorRates
 from verify_app.evaluation.trials import Scores
 
 LlrMap: TypeAlias = Callable[[Scores], Scores]
 
 MOST_KNOTS = 128
+MOST_SCORES = 50_000
+"""More scores of one class than this enter a logistic regression as means of neighbours."""
 
 
 def logistic(rates: ErrorRates) -> LlrMap:
     """Log-likelihood ratio linear in the score (Brümmer & du Preez 2006), with Platt's softened targets."""
     centre, spread = _centre_and_spread(rates)
-    offset, slope = _logistic_weights(
-        ((rates.mated - centre) / spread)[:, None], ((rates.non_mated - centre) / spread)[:, None]
-    )
+    offset, slope = _logistic_weights(rates, lambda scores: ((scores - centre) / spread)[:, None])
     return lambda scores: offset + slope[0] * (np.asarray(scores) - centre) / spread
 
 
@@ -36,7 +35,7 @@ def isotonic(rates: ErrorRates) -> LlrMap:
 
     Half a trial of each class is added to every block, so that no ratio is infinite.
     """
-    blocks = pool(rates.mated, rates.non_mated)
+    blocks = rates.blocks
     llr = np.log((blocks.mated + 0.5) / (rates.mated.size + 0.5 * blocks.mated.size)) - np.log(
         (blocks.non_mated + 0.5) / (rates.non_mated.size + 0.5 * blocks.mated.size)
     )
@@ -62,12 +61,11 @@ def tail_aware(rates: ErrorRates) -> LlrMap:
         rarity = -np.log(survival(rates.non_mated, tail, scores))
         return np.column_stack([(np.asarray(scores) - centre) / spread, rarity])
 
-    mated, non_mated = features(rates.mated), features(rates.non_mated)
     columns = np.array([0, 1])
-    offset, slope = _logistic_weights(mated, non_mated)
+    offset, slope = _logistic_weights(rates, features)
     if (slope < 0).any():
         columns = np.array([int(np.argmax(slope))])
-        offset, slope = _logistic_weights(mated[:, columns], non_mated[:, columns])
+        offset, slope = _logistic_weights(rates, lambda scores: features(scores)[:, columns])
     return lambda scores: offset + features(np.atleast_1d(np.asarray(scores, dtype=np.float64)))[:, columns] @ slope
 
 
@@ -98,13 +96,14 @@ def _centre_and_spread(rates: ErrorRates) -> tuple[float, float]:
     return centre, spread or 1.0
 
 
-def _logistic_weights(mated: Scores, non_mated: Scores) -> tuple[float, Scores]:
+def _logistic_weights(rates: ErrorRates, features: Callable[[Scores], Scores]) -> tuple[float, Scores]:
     """Offset and slopes of a logistic regression with equal class weights, by Newton's method with halving steps."""
-    x = np.vstack([mated, non_mated])
+    m, n = rates.mated.size, rates.non_mated.size
+    (mated, mated_weight), (non_mated, non_mated_weight) = _summed_up(rates.mated), _summed_up(rates.non_mated)
+    x = features(np.concatenate([mated, non_mated]))
     x = np.column_stack([np.ones(len(x)), x])
-    m, n = len(mated), len(non_mated)
-    target = np.concatenate([np.full(m, (m + 1) / (m + 2)), np.full(n, 1 / (n + 2))])
-    weight = np.concatenate([np.full(m, 0.5 / m), np.full(n, 0.5 / n)])
+    target = np.concatenate([np.full(mated.size, (m + 1) / (m + 2)), np.full(non_mated.size, 1 / (n + 2))])
+    weight = np.concatenate([mated_weight, non_mated_weight]) / 2
     beta = np.zeros(x.shape[1])
 
     def cost(candidate: Scores) -> float:
@@ -126,6 +125,15 @@ def _logistic_weights(mated: Scores, non_mated: Scores) -> tuple[float, Scores]:
         if improved < 1e-10:
             break
     return float(beta[0]), np.asarray(beta[1:], dtype=np.float64)
+
+
+def _summed_up(scores: Scores) -> tuple[Scores, Scores]:
+    """Ascending scores as they are, or as means of equally many neighbours when they are very many; and weights."""
+    if scores.size <= MOST_SCORES:
+        return scores, np.full(scores.size, 1 / scores.size)
+    starts = np.linspace(0, scores.size, MOST_SCORES + 1).astype(np.int64)
+    counts = np.diff(starts)
+    return np.add.reduceat(scores, starts[:-1]) / counts, counts / scores.size
 
 
 def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:

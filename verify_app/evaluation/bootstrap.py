@@ -36,6 +36,11 @@ class Replicates:
     fmr: Scores
     fnmr: Scores
 
+    def at(self, thresholds: Scores) -> Replicates:
+        """The curves at some of the thresholds they were drawn for."""
+        places = np.searchsorted(self.thresholds, thresholds)
+        return Replicates(self.thresholds[places], self.fmr[:, places], self.fnmr[:, places])
+
     def eer(self) -> Scores:
         """Equal error rate of every replicate, float64 array (replicates,)."""
         gap = self.fnmr - self.fmr

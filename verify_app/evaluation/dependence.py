@@ -24,6 +24,7 @@ class EffectiveCount:
     """Effective number of trials of one class at any threshold; build it with :func:`non_mated` or :func:`mated`."""
 
     scores: Scores
+    ranked: Scores
     first: NDArray[np.int64] | None
     second: NDArray[np.int64] | None
     subjects: int
@@ -63,7 +64,7 @@ class EffectiveCount:
         """
         n = self.scores.size
         above = int(np.clip(max(round(rate * n), fewest), 1, max(1, n // 2)))
-        return self.at(float(np.partition(self.scores, n - above)[n - above]))
+        return self.at(float(self.ranked[n - above]))
 
 
 def non_mated(trials: TrialScores) -> EffectiveCount:
@@ -79,19 +80,22 @@ def mated(trials: TrialScores) -> EffectiveCount:
 def _build(trials: TrialScores, rows: NDArray[np.bool_], *, both_roles: bool) -> EffectiveCount:
     codes = subject_codes(trials)
     scores = trials.scores[rows]
+    ranked = np.sort(scores)
     nothing = np.zeros(0, dtype=np.int64)
     if codes is None:
-        return EffectiveCount(scores, None, None, 0, None, nothing, nothing)
+        return EffectiveCount(scores, ranked, None, None, 0, None, nothing, nothing)
     first, second = codes.reference[rows], codes.probe[rows]
     subject_trials = np.bincount(first, minlength=codes.count)
     if not both_roles:
         present = np.flatnonzero(subject_trials)
         pair = np.searchsorted(present, first)
-        return EffectiveCount(scores, pair, None, present.size, pair, subject_trials[present], subject_trials[present])
+        return EffectiveCount(
+            scores, ranked, pair, None, present.size, pair, subject_trials[present], subject_trials[present]
+        )
     subject_trials = subject_trials + np.bincount(second, minlength=codes.count)
     pair, pair_trials = _pairs(np.minimum(first, second), np.maximum(first, second), codes.count)
     return EffectiveCount(
-        scores, first, second, int(np.count_nonzero(subject_trials)), pair, pair_trials, subject_trials
+        scores, ranked, first, second, int(np.count_nonzero(subject_trials)), pair, pair_trials, subject_trials
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from verify_app.evaluation.pav import Blocks
 from verify_app.evaluation.rates import ErrorRates
 from verify_app.evaluation.trials import Scores
 
@@ -21,11 +20,7 @@ def cllr(mated: Scores, non_mated: Scores) -> float:
 
 def min_cllr(rates: ErrorRates) -> float:
     """Smallest Cllr that any rising map of the scores can reach (by pooling adjacent violators)."""
-    return min_cllr_of_blocks(rates.blocks())
-
-
-def min_cllr_of_blocks(blocks: Blocks) -> float:
-    """:func:`min_cllr` of scores that are pooled already."""
+    blocks = rates.blocks
     mated_total, non_mated_total = blocks.mated.sum(), blocks.non_mated.sum()
     with np.errstate(divide="ignore"):
         llr = np.log(blocks.mated / mated_total) - np.log(blocks.non_mated / non_mated_total)

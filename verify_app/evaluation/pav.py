@@ -32,22 +32,32 @@ class Blocks:
 
 
 def pool(mated: Scores, non_mated: Scores) -> Blocks:
-    """Pool the scores of both classes, each sorted ascending. Equal scores share a block."""
+    """Pool the scores of both classes, each sorted ascending. Equal scores share a block.
+
+    Going up, mated scores followed by non-mated ones always pool. Those runs are found first, by looking
+    each mated score up among the non-mated ones, so that the pooling proper is left with few groups.
+    """
     from scipy.optimize import isotonic_regression
 
-    scores = np.concatenate([non_mated, mated])
-    order = np.argsort(scores, kind="stable")  # two sorted runs: a merge, linear in their length
-    labels = (order >= non_mated.size).astype(np.int64)
-    scores = scores[order]
-    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
-    ends = np.append(starts[1:], scores.size)
-    cumulative = np.concatenate([[0], np.cumsum(labels)])
-    mated_of_value = cumulative[ends] - cumulative[starts]
-    counts = ends - starts
-    blocks = isotonic_regression(mated_of_value / counts, weights=counts.astype(np.float64)).blocks
-    first, last = starts[blocks[:-1]], ends[blocks[1:] - 1]
-    mated_in_block = cumulative[last] - cumulative[first]
-    return Blocks(scores[first], scores[last - 1], mated_in_block, last - first - mated_in_block)
+    below = np.searchsorted(non_mated, mated, side="left")  # of equal scores the mated come first: they pool
+    starts = np.flatnonzero(np.concatenate([[True], below[1:] != below[:-1]]))
+    bounds = np.append(below[starts], non_mated.size)
+    ones = np.diff(np.append(starts, mated.size))
+    zeros = np.diff(bounds)
+    low = mated[starts]
+    last_mated = mated[np.append(starts[1:], mated.size) - 1]
+    high = np.maximum(last_mated, non_mated[np.maximum(bounds[1:] - 1, 0)])
+    if bounds[0] > 0:  # non-mated scores below every mated one
+        ones, zeros = np.append(0, ones), np.append(bounds[0], zeros)
+        low, high = np.append(non_mated[0], low), np.append(non_mated[bounds[0] - 1], high)
+    counts = ones + zeros
+    blocks = isotonic_regression(ones / counts, weights=counts.astype(np.float64)).blocks
+    return Blocks(
+        low[blocks[:-1]],
+        high[blocks[1:] - 1],
+        np.add.reduceat(ones, blocks[:-1]),
+        np.add.reduceat(zeros, blocks[:-1]),
+    )
 
 
 def hull(blocks: Blocks) -> tuple[Scores, Scores]:

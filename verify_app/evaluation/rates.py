@@ -7,6 +7,7 @@ accepted, the false-non-match rate (FNMR) the share of mated comparisons rejecte
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from verify_app.evaluation.pav import Blocks, hull, pool
 from verify_app.evaluation.trials import Labels, Scores, TrialScores
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ErrorRates:
     """FMR and FNMR at every threshold.
 
@@ -72,8 +73,9 @@ class ErrorRates:
         right = np.searchsorted(self.non_mated, self.mated, side="right")
         return float((left.mean() + right.mean()) / (2 * self.non_mated.size))
 
+    @cached_property
     def blocks(self) -> Blocks:
-        """The pooled scores (see :mod:`verify_app.evaluation.pav`)."""
+        """The pooled scores (see :mod:`verify_app.evaluation.pav`), pooled once."""
         return pool(self.mated, self.non_mated)
 
     def eer(self) -> float:
@@ -82,7 +84,7 @@ class ErrorRates:
         The hull makes the figure independent of how ties and steps are joined (Brümmer & de Villiers,
         "The BOSARIS Toolkit", 2011).
         """
-        return eer_of_hull(*hull(self.blocks()))
+        return eer_of_hull(*hull(self.blocks))
 
     def eer_threshold(self) -> float:
         """Mated score at which the counted FMR and FNMR are closest to each other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,16 +64,40 @@ def squared_distances(probes: Vectors, references: Vectors) -> NDArray[np.float6
     return np.asarray(np.maximum(squares - 2.0 * left @ right.T, 0.0), dtype=np.float64)
 
 
-_BUILDERS: dict[str, Callable[..., Similarity]] = {"cosine": Cosine, "euclidean": Euclidean}
+def _later(module: str, function: str) -> Callable[..., Similarity]:
+    """A builder that is imported when it is first called."""
+
+    def build(**fitted: Any) -> Similarity:
+        built: Similarity = getattr(import_module(f"verify_app.matching.{module}"), function)(**fitted)
+        return built
+
+    return build
+
+
+_PLAIN: dict[str, Callable[..., Similarity]] = {"cosine": Cosine, "euclidean": Euclidean}
+_FITTED: dict[str, Callable[..., Similarity]] = {
+    "mahalanobis": _later("learned", "fit_mahalanobis"),
+    "lda": _later("learned", "fit_lda"),
+    "plda": _later("learned", "fit_plda"),
+    "kernel": _later("learned", "fit_kernel"),
+    "as-norm": _later("normalisation", "AsNorm"),
+    "local": _later("normalisation", "Local"),
+}
 
 
 def similarity(name: str = "cosine", **fitted: Any) -> Similarity:
-    """The similarity called ``name``; ``fitted`` are its parameters, for those that have some.
+    """The similarity called ``name``.
+
+    Args:
+        name: one of :func:`names`.
+        fitted: what it is made from. ``mahalanobis``, ``lda``, ``plda`` and ``kernel`` take ``vectors``
+            (n, d) and ``subjects`` (n,) of people other than those they will compare; ``as-norm`` and
+            ``local`` take a ``base`` similarity and a ``cohort`` (c, d); cosine and euclidean take nothing.
 
     Raises:
         UsageError: USAGE when there is no such similarity.
     """
-    builder = _BUILDERS.get(name)
+    builder = (_PLAIN | _FITTED).get(name)
     if builder is None:
         raise UsageError(
             ReasonCode.USAGE, f"There is no similarity called {name!r}.", f"Choose one of: {', '.join(names())}."
@@ -80,11 +105,6 @@ def similarity(name: str = "cosine", **fitted: Any) -> Similarity:
     return builder(**fitted)
 
 
-def names() -> tuple[str, ...]:
-    """Names of all similarities."""
-    return tuple(_BUILDERS)
-
-
-def register(name: str, builder: Callable[..., Similarity]) -> None:
-    """Make a similarity known under ``name``."""
-    _BUILDERS[name] = builder
+def names(*, fitted: bool = True) -> tuple[str, ...]:
+    """Names of all similarities; without those that need fitting when ``fitted`` is False."""
+    return tuple(_PLAIN | _FITTED if fitted else _PLAIN)

@@ -136,8 +136,8 @@ def run_demo(
             for person in people:
                 step(f"searching {person.name}")
                 most = list(probes[person.name].values())[-1:]
-                shown = [one.sample for outcomes in most for one in outcomes if one.sample is not None]
-                searches.append(DemoSearch(person.name, person is not stranger, identify(app, shown)))
+                probe = [one.sample for outcomes in most for one in outcomes if one.sample is not None]
+                searches.append(DemoSearch(person.name, person is not stranger, identify(app, probe)))
             return Demo(
                 tuple(enrolments),
                 tuple(claims),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -139,6 +138,8 @@ class JobPool:
     """The threads that run jobs; closing cancels what is left and waits for it."""
 
     def __init__(self, workers: int = 2) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="job")
         self._jobs: list[Job[object]] = []
 

@@ -47,14 +47,17 @@ class PlacePooling(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, channels, side, side) * 0.02 + 1.0 / side**2)
 
+    def resized(self, height: int, width: int) -> Tensor:
+        """The weights for a map of that size; they keep their sum."""
+        old = self.weight.shape[-2:]
+        if old == (height, width):
+            return self.weight
+        share = old[0] * old[1] / (height * width)
+        return share * functional.interpolate(self.weight, (height, width), mode="bilinear", antialias=True)
+
     def forward(self, maps: Tensor) -> Tensor:
         """``[B, C, H, W]`` to ``[B, C]``."""
-        weight = self.weight
-        if maps.shape[-2:] != weight.shape[-2:]:
-            share = weight.shape[-2] * weight.shape[-1] / (maps.shape[-2] * maps.shape[-1])
-            size = (maps.shape[-2], maps.shape[-1])
-            weight = share * functional.interpolate(weight, size, mode="bilinear", antialias=True)
-        return (maps * weight).sum(dim=(2, 3))
+        return (maps * self.resized(maps.shape[-2], maps.shape[-1])).sum(dim=(2, 3))
 
 
 class ResidualEncoder(nn.Module):
@@ -89,15 +92,28 @@ class ResidualEncoder(nn.Module):
             nn.BatchNorm2d(expansion),
             nn.ReLU(inplace=True),
         )
-        self.pool = PlacePooling(expansion, 7)
+        self.halvings = 1 + len(widths) - int(keep_first)
+        self.pool = PlacePooling(expansion, self._side(112))
         self.pool_norm = nn.BatchNorm1d(expansion)
         self.project = nn.Linear(expansion, dimension)
+
+    def _side(self, size: int) -> int:
+        """Side of the last map for inputs of ``size`` pixels; every halving rounds up."""
+        for _ in range(self.halvings):
+            size = (size + 1) // 2
+        return size
 
     def forward(self, pixels: Tensor) -> Tensor:
         """``[B, 3, S, S]`` in 0..255 to raw embeddings ``[B, dimension]``."""
         maps = self.expand(self.blocks(self.stem((pixels - 127.5) / 127.5)))
         raw: Tensor = self.project(self.pool_norm(self.pool(maps)))
         return raw
+
+    @torch.no_grad()
+    def fix_size(self, size: int) -> None:
+        """Keep pooling weights for inputs of ``size`` pixels alone, as an export needs them."""
+        side = self._side(size)
+        self.pool.weight = nn.Parameter(self.pool.resized(side, side))
 
 
 BACKBONES: dict[str, type[nn.Module]] = {"residual": ResidualEncoder}

@@ -9,6 +9,7 @@ arithmetic stays float32 and ONNX Runtime folds the casts when it loads the file
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.backbones import ResidualEncoder
+
 
 class FaceGraph(nn.Module):
-    """uint8 ``[N, 112, 112, 3]`` RGB to unit-length float32 ``[N, D]``."""
+    """uint8 ``[N, 112, 112, 3]`` RGB to unit-length float32 ``[N, D]``.
 
-    def __init__(self, encoder: nn.Module) -> None:
+    An encoder trained so far only at a smaller ``size`` gets its crops shrunk inside the graph.
+    """
+
+    def __init__(self, encoder: nn.Module, size: int = 112) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.size = encoder, size
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed aligned crops."""
-        raw = self.encoder(image.permute(0, 3, 1, 2).to(torch.float32))
-        return functional.normalize(raw, dim=1)
+        pixels = image.permute(0, 3, 1, 2).to(torch.float32)
+        if self.size != 112:
+            pixels = functional.interpolate(pixels, (self.size, self.size), mode="bilinear")
+        return functional.normalize(self.encoder(pixels), dim=1)
 
 
 def halve_weights(model: Any, smallest: int = 512) -> None:
@@ -41,7 +49,9 @@ def halve_weights(model: Any, smallest: int = 512) -> None:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < smallest:
             continue
         name = tensor.name
-        narrow = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name + "_half")
+        narrow = numpy_helper.from_array(
+            numpy_helper.to_array(tensor).astype(np.float16), name + "_half"
+        )
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(narrow)
         casts.append(helper.make_node("Cast", [narrow.name], [name], to=TensorProto.FLOAT))
@@ -110,7 +120,12 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def export_face(encoder: nn.Module, path: Path, *, half: bool = True) -> None:
+def export_face(encoder: nn.Module, path: Path, *, size: int = 112, half: bool = True) -> None:
     """Write a face encoder: input ``image``, output ``embedding``."""
+    if size != 112 and isinstance(encoder, ResidualEncoder):
+        encoder = copy.deepcopy(encoder)
+        encoder.fix_size(size)
     example = torch.zeros(2, 112, 112, 3, dtype=torch.uint8)
-    write_onnx(FaceGraph(encoder), example, path, input_name="image", dynamic={0: "samples"}, half=half)
+    write_onnx(
+        FaceGraph(encoder, size), example, path, input_name="image", dynamic={0: "samples"}, half=half
+    )

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models.training.evaluate import summary
 from models.training.export import export_face
-from models.training.faces_augment import FaceAugmentation, augment, crop
+from models.training.faces_augment import ALIGNED, FaceAugmentation, augment, crop
 from models.training.prepare_faces import default_cache, read_index
 
 
@@ -53,19 +53,24 @@ class FaceTask:
         return augment(self._read(self.rows[places.numpy()], device), size, self.options)
 
     @torch.no_grad()
-    def embed(self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Unit-length embeddings ``[N, D]`` of pack rows: clean aligned crop at 112 pixels."""
+    def embed(
+        self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device, size: int = ALIGNED
+    ) -> Tensor:
+        """Unit-length embeddings ``[N, D]`` of pack rows: clean aligned crop at ``size`` pixels."""
         pieces = []
         for start in range(0, len(rows), 64):
-            pixels = crop(self._read(rows[start : start + 64], device), 112, None).mul_(255.0)
+            pixels = crop(self._read(rows[start : start + 64], device), size, None).mul_(255.0)
             pieces.append(functional.normalize(encoder(pixels).float(), dim=1).cpu())
         return torch.cat(pieces)
 
-    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0) -> dict[str, Any]:
+    def evaluate(
+        self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = ALIGNED
+    ) -> dict[str, Any]:
         """Rates on the development split, one unmirrored crop per sample, as the application does."""
         encoder.eval()
-        return summary(self.embed(encoder, self.dev_rows, device).numpy(), self.dev_subjects, rounds)
+        embeddings = self.embed(encoder, self.dev_rows, device, size).numpy()
+        return summary(embeddings, self.dev_subjects, rounds)
 
-    def export(self, encoder: nn.Module, path: Path) -> None:
+    def export(self, encoder: nn.Module, path: Path, size: int = ALIGNED) -> None:
         """Write ``path`` with input ``image`` uint8 ``[N, 112, 112, 3]``."""
-        export_face(encoder, path)
+        export_face(encoder, path, size=size)

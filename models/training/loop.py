@@ -87,7 +87,7 @@ class Trainer:
         fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
         self.encoder.load_state_dict(own | fitting)
         self.averaged.load_state_dict(self.encoder.state_dict())
-        return [name for name in own if name not in fitting]
+        return [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the value of every objective in force."""
@@ -186,15 +186,31 @@ def describe(trainer: Trainer, values: dict[str, float], rate: float) -> str:
 
 
 def evaluate(trainer: Trainer, rounds: int = 0) -> dict[str, Any]:
-    """Error rates of the averaged network on the development split."""
-    return trainer.task.evaluate(trainer.averaged, trainer.device, rounds)
+    """Error rates of the averaged network on the development split, at the stage's size."""
+    size = stage_at(trainer.experiment, trainer.share).size
+    return trainer.task.evaluate(trainer.averaged, trainer.device, rounds, size)
+
+
+def export(trainer: Trainer, path: Path) -> None:
+    """Write the averaged network as ONNX."""
+    size = stage_at(trainer.experiment, trainer.share).size
+    trainer.task.export(copy.deepcopy(trainer.averaged).cpu(), path, size)
 
 
 def train(trainer: Trainer, folder: Path, report: Report, interim: Path | None = None) -> None:
     """Run until the budget is spent; checkpoint, evaluate and export on the way.
 
     Writes ``folder/checkpoint.pt``, and the averaged network to ``interim`` after each evaluation.
+    An interruption (Ctrl-C, or SIGTERM as ``train.py`` handles it) saves a checkpoint first.
     """
+    try:
+        run(trainer, folder, report, interim)
+    finally:
+        trainer.save(folder / "checkpoint.pt")
+
+
+def run(trainer: Trainer, folder: Path, report: Report, interim: Path | None) -> None:
+    """Step until the budget is spent, telling how it goes."""
     smooth: dict[str, float] = {}
     told, seen, due = time.perf_counter(), 0, trainer.progress.elapsed
     due += trainer.experiment.evaluate_every * 60.0
@@ -211,7 +227,6 @@ def train(trainer: Trainer, folder: Path, report: Report, interim: Path | None =
             found = evaluate(trainer)
             report(f"development split at {trainer.share:.0%}: {found}")
             if interim is not None:
-                trainer.task.export(copy.deepcopy(trainer.averaged).cpu(), interim)
+                export(trainer, interim)
             due = trainer.progress.elapsed + trainer.experiment.evaluate_every * 60.0
             told, seen = time.perf_counter(), trainer.progress.samples
-    trainer.save(folder / "checkpoint.pt")

@@ -32,10 +32,15 @@ class Task(Protocol):
         """
         ...
 
-    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int) -> dict[str, Any]:
-        """Error rates on the development split; ``rounds`` > 0 adds bootstrap intervals."""
+    def evaluate(
+        self, encoder: nn.Module, device: torch.device, rounds: int, size: int
+    ) -> dict[str, Any]:
+        """Error rates on the development split; ``rounds`` > 0 adds bootstrap intervals.
+
+        ``size`` is that of the stage in force: a network is judged at the size it is trained at.
+        """
         ...
 
-    def export(self, encoder: nn.Module, path: Path) -> None:
-        """Write the shipped ONNX file, atomically."""
+    def export(self, encoder: nn.Module, path: Path, size: int) -> None:
+        """Write the ONNX file, atomically; its graph brings inputs to ``size`` where that matters."""
         ...

@@ -7,8 +7,9 @@ training with the weights of a shipped ONNX file or of a checkpoint.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -104,10 +105,11 @@ def main() -> None:
         trainer, folder = prepare(arguments, report)
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     loop.train(trainer, folder, report, arguments.interim)
     found = loop.evaluate(trainer, trainer.experiment.bootstrap)
     report(f"development split at the end: {found}")
-    trainer.task.export(copy.deepcopy(trainer.averaged).cpu(), folder / "model.onnx")
+    loop.export(trainer, folder / "model.onnx")
     record(trainer.experiment, trainer, found, arguments.results)
     report(f"exported {folder / 'model.onnx'}")
 

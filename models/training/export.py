@@ -49,9 +49,7 @@ def halve_weights(model: Any, smallest: int = 512) -> None:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < smallest:
             continue
         name = tensor.name
-        narrow = numpy_helper.from_array(
-            numpy_helper.to_array(tensor).astype(np.float16), name + "_half"
-        )
+        narrow = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name + "_half")
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(narrow)
         casts.append(helper.make_node("Cast", [narrow.name], [name], to=TensorProto.FLOAT))
@@ -126,6 +124,4 @@ def export_face(encoder: nn.Module, path: Path, *, size: int = 112, half: bool =
         encoder = copy.deepcopy(encoder)
         encoder.fix_size(size)
     example = torch.zeros(2, 112, 112, 3, dtype=torch.uint8)
-    write_onnx(
-        FaceGraph(encoder, size), example, path, input_name="image", dynamic={0: "samples"}, half=half
-    )
+    write_onnx(FaceGraph(encoder, size), example, path, input_name="image", dynamic={0: "samples"}, half=half)

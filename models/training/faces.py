@@ -53,9 +53,7 @@ class FaceTask:
         return augment(self._read(self.rows[places.numpy()], device), size, self.options)
 
     @torch.no_grad()
-    def embed(
-        self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device, size: int = ALIGNED
-    ) -> Tensor:
+    def embed(self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device, size: int = ALIGNED) -> Tensor:
         """Unit-length embeddings ``[N, D]`` of pack rows: clean aligned crop at ``size`` pixels."""
         pieces = []
         for start in range(0, len(rows), 64):

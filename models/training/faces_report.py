@@ -122,9 +122,7 @@ def misaligned(stored: Images, level: float) -> Images:
     angles = generator.uniform(0, 2 * np.pi, len(stored))
     across = MARGIN + np.round(level * np.cos(angles)).astype(int)
     down = MARGIN + np.round(level * np.sin(angles)).astype(int)
-    return np.stack(
-        [one[y : y + SIDE, x : x + SIDE] for one, x, y in zip(stored, across, down, strict=True)]
-    )
+    return np.stack([one[y : y + SIDE, x : x + SIDE] for one, x, y in zip(stored, across, down, strict=True)])
 
 
 DEGRADATIONS: dict[str, tuple[Callable[[Images, float], Images], str, list[float]]] = {

@@ -32,9 +32,7 @@ class Task(Protocol):
         """
         ...
 
-    def evaluate(
-        self, encoder: nn.Module, device: torch.device, rounds: int, size: int
-    ) -> dict[str, Any]:
+    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int, size: int) -> dict[str, Any]:
         """Error rates on the development split; ``rounds`` > 0 adds bootstrap intervals.
 
         ``size`` is that of the stage in force: a network is judged at the size it is trained at.

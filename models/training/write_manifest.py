@@ -38,7 +38,7 @@ def refreshed_entry(entry: str, models: Path) -> str:
         ("bytes", str(len(content))),
     ):
         pattern = rf'(?m)^({key}\s*=\s*)("[^"]*"|[\d_]+)'
-        entry, changed = re.subn(pattern, lambda found: found.group(1) + value, entry)
+        entry, changed = re.subn(pattern, rf"\g<1>{value}", entry)
         if changed != 1:
             raise ValueError(f"{named.group(1)}: its table needs one `{key}` line, found {changed}")
     return entry

@@ -82,7 +82,10 @@ def test_a_training_can_start_from_the_file(network: ResidualEncoder, tmp_path: 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"kind": "transformer"}, "unknown backbone 'transformer'"), ({"kind": "residual", "wide": 1}, "backbone 'residual'")],
+    [
+        ({"kind": "transformer"}, "unknown backbone 'transformer'"),
+        ({"kind": "residual", "wide": 1}, "backbone 'residual'"),
+    ],
 )
 def test_a_wrong_backbone_is_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):

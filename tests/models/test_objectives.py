@@ -27,9 +27,7 @@ def random_views(views: int = 2, batch: int = 12, dimension: int = 8, classes: i
     return Views(embeddings, labels, teacher=draw(batch, dimension), keys=draw(batch, dimension))
 
 
-ALL = objectives.build(
-    {name: {} for name in objectives.OBJECTIVES}, classes=4, dimension=8, class_means=None
-).parts
+ALL = objectives.build({name: {} for name in objectives.OBJECTIVES}, classes=4, dimension=8, class_means=None).parts
 
 
 @pytest.mark.parametrize("name", list(objectives.OBJECTIVES))
@@ -83,9 +81,7 @@ def test_triplet_takes_the_closest_impostor_that_is_farther_than_the_mate() -> N
 
     # From the anchor: mate 20, semi-hard 30. From the mate (at 20): impostors 10, 10 and 100 away;
     # none but 100 is farther than the 20 of its mate.
-    expected = (
-        max(0.0, squared(20) - squared(30) + 0.2) + max(0.0, squared(20) - squared(100) + 0.2)
-    ) / 2
+    expected = (max(0.0, squared(20) - squared(30) + 0.2) + max(0.0, squared(20) - squared(100) + 0.2)) / 2
     assert objectives.Triplet(margin=0.2)(views).item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -141,9 +137,7 @@ def test_distillation_without_a_teacher_says_so() -> None:
 
 
 def test_combination_weighs_its_parts_and_skips_those_of_weight_zero() -> None:
-    both = objectives.build(
-        {"distillation": {}, "relational_distillation": {}, "simclr": {}}, classes=4, dimension=8
-    )
+    both = objectives.build({"distillation": {}, "relational_distillation": {}, "simclr": {}}, classes=4, dimension=8)
     views = random_views(views=1)  # SimCLR would fail on one view; its weight is zero
     total, values = both(views, {"distillation": 2.0, "relational_distillation": 0.5, "simclr": 0.0})
     expected = 2.0 * values["distillation"] + 0.5 * values["relational_distillation"]

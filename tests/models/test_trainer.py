@@ -152,7 +152,10 @@ def test_a_batch_of_mates_holds_that_many_of_each_class_and_nobody_unlabelled() 
     [
         ({"minutez": 3}, "unknown key 'minutez'"),
         ({"stage": []}, "must rise and end at 1.0"),
-        ({"stage": [{"until": 1.0, "size": 16, "batch": 4, "weights": {"triplet": 1.0}}]}, r"no \[objectives.triplet\]"),
+        (
+            {"stage": [{"until": 1.0, "size": 16, "batch": 4, "weights": {"triplet": 1.0}}]},
+            r"no \[objectives.triplet\]",
+        ),
         ({"stage": [{"until": 1.0, "size": 16}]}, "stage 1"),
     ],
 )

@@ -53,12 +53,17 @@ Exit codes:
 """
 
 
+def available_commands() -> list[str]:
+    """The commands this installation has, in the order of the help."""
+    return [name for name in COMMANDS if find_spec(f"verify_app.cli.{name}") is not None]
+
+
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, in the order of the help."""
-        return [name for name in COMMANDS if find_spec(f"verify_app.cli.{name}") is not None]
+        return available_commands()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, imported now; None when there is none."""

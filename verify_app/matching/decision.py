@@ -51,11 +51,12 @@ def _interpret(comparison: Comparison, calibrations: Mapping[Modality, Calibrati
         or (calibration.contract_id, calibration.similarity) != (comparison.contract_id, comparison.similarity)
     ):
         return comparison
+    threshold = calibration.threshold_at(target_fmr)
     return replace(
         comparison,
         llr=calibration.llr(comparison.score),
         predicted_fmr=calibration.predicted_fmr(comparison.score),
-        threshold=calibration.threshold_at(target_fmr),
+        threshold=threshold if math.isfinite(threshold) else None,
         calibration=calibration.name,
     )
 

@@ -1,0 +1,374 @@
+"""``verify-app calibrate``: fit a calibration, and manage those that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from verify_app.cli import state, words
+from verify_app.cli.options import chosen_modality
+from verify_app.cli.progress import shown_progress
+from verify_app.domain import Interval, Modality
+from verify_app.reasons import ReasonCode, StateError, UsageError
+
+if TYPE_CHECKING:
+    from verify_app.calibration.model import Calibration
+    from verify_app.services.calibrate import Calibrated, Kept
+    from verify_app.services.calibration_sources import Source
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Which = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name or id; “calibrate list” shows them.", show_default=False)
+]
+WORST = 3
+
+
+@app.callback()
+def calibrate(
+    context: typer.Context,
+    scores: Annotated[
+        str | None, typer.Option(metavar="S.csv", help="Scored trials: score,mated[,reference_subject,probe_subject].")
+    ] = None,
+    folder: Annotated[str | None, typer.Option(metavar="DIR", help="A folder with one folder per person.")] = None,
+    people: Annotated[bool, typer.Option("--people", help="The samples of the people enrolled.")] = False,
+    trials: Annotated[
+        str | None, typer.Option(metavar="T.csv", help="Trials of files, as “verify-app evaluate” takes them.")
+    ] = None,
+    embeddings: Annotated[
+        str | None, typer.Option(metavar="X.npz", help="Vectors from anywhere, with subjects (NPZ or Parquet).")
+    ] = None,
+    general: Annotated[
+        bool, typer.Option("--general", help="Go back to the calibrations shipped with the encoders.")
+    ] = False,
+    modality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="face|voice",
+            help="What the files show; for --scores, whose encoder made them; for --people, face by default.",
+            show_default=False,
+        ),
+    ] = None,
+    target_fmr: Annotated[
+        float, typer.Option(metavar="RATE", help="False-match rate of the operating point.", show_default=True)
+    ] = 1e-3,
+    method: Annotated[
+        str, typer.Option(metavar="METHOD", help="auto, logistic, isotonic or tail; auto takes the best of them.")
+    ] = "auto",
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call it.", show_default=False)] = None,
+    valid_days: Annotated[int, typer.Option(metavar="DAYS", help="Days until it expires; 0 for never.")] = 365,
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder that the paths in --trials start from.")
+    ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The faces in --folder are 112 × 112 aligned crops already.")
+    ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE=REASON", help="Leave a file of --folder out; the reason is recorded. Repeatable."),
+    ] = None,
+    save_anyway: Annotated[
+        bool, typer.Option("--save-anyway", help="Save it although the data cannot show the target; it is marked so.")
+    ] = False,
+    use: Annotated[bool, typer.Option("--use/--no-use", help="Decide by it from now on.")] = True,
+    json: state.JsonFlag = False,
+) -> None:
+    """Fit a calibration: what a score means, and the threshold of a false-match rate.
+
+    Give one source. Figures come with 95 % intervals that respect how comparisons share people. When the data are
+    too few to claim the target, nothing is saved, and it is said how many more comparisons are needed.
+
+    \b
+    Examples:
+      verify-app calibrate --people
+      verify-app calibrate --folder photos/ --target-fmr 1e-4
+      verify-app calibrate --scores scores.csv --json
+      verify-app calibrate list
+      verify-app calibrate use "face 2026-05-01"
+      verify-app calibrate export "face 2026-05-01" --out face.json
+
+    \b
+    Exit codes: 0 saved, 3 the input cannot be used, 4 the target cannot be claimed (nothing is saved).
+    """
+    if context.invoked_subcommand is not None:
+        return
+    given = {"--scores": scores, "--folder": folder, "--people": people, "--trials": trials}
+    given |= {"--embeddings": embeddings, "--general": general}
+    chosen = [option for option, value in given.items() if value]
+    if len(chosen) != 1:
+        what = "Give one source" if not chosen else f"Give only one of {' and '.join(chosen)}"
+        raise UsageError(ReasonCode.USAGE, f"{what}: {', '.join(given)}.", "See verify-app calibrate --help.")
+    state.check_target(target_fmr)
+    if general:
+        _back_to_general(chosen_modality(modality))
+    from verify_app.services.calibrate import CalibrateOptions
+    from verify_app.services.calibrate import calibrate as run
+
+    with shown_progress("embedding") as progress:
+        source = _source(
+            scores, folder, trials, embeddings, chosen_modality(modality), root, aligned, exclude, progress
+        )
+    options = CalibrateOptions(target_fmr, method, name, valid_days or None, save_anyway, use)
+    result = run(state.application(), source, options)
+    payload = _payload(result, source)
+    state.finish(payload, _text(result, source), 4 if result.refusal is not None else 0)
+
+
+def _source(
+    scores: str | None,
+    folder: str | None,
+    trials: str | None,
+    embeddings: str | None,
+    modality: Modality | None,
+    root: str | None,
+    aligned: bool,
+    exclude: Sequence[str] | None,
+    progress: Any,
+) -> Source:
+    from verify_app.services import calibration_sources as sources
+
+    application = state.application()
+    if scores is not None:
+        return sources.from_scores(application, scores, modality)
+    if embeddings is not None:
+        return sources.from_vector_file(embeddings)
+    if trials is not None:
+        return sources.from_trials(application, trials, modality, root=Path(root) if root else None, progress=progress)
+    if folder is not None:
+        left_out = _exclusions(exclude or [], Path(folder))
+        return sources.from_folder(application, folder, modality, aligned=aligned, exclude=left_out, progress=progress)
+    return sources.from_people(application, modality or Modality.FACE)
+
+
+def _exclusions(given: Sequence[str], folder: Path) -> dict[str, str]:
+    from verify_app.services.calibration_sources import unknown_exclusions
+
+    pairs = {}
+    for text in given:
+        file, _, reason = text.partition("=")
+        if not reason.strip():
+            raise UsageError(ReasonCode.USAGE, f"--exclude {text} gives no reason.", "Write --exclude FILE=REASON.")
+        pairs[Path(file).as_posix()] = reason.strip()
+    unknown = unknown_exclusions(list(pairs), folder)
+    if unknown:
+        raise UsageError(
+            ReasonCode.USAGE,
+            f"There is no file {unknown[0]} in {folder}.",
+            "Write the path as it is inside the folder.",
+        )
+    return pairs
+
+
+def _back_to_general(modality: Modality | None) -> None:
+    from verify_app.services.calibrate import kept_calibrations, use
+
+    application = state.application()
+    shipped = [
+        one
+        for one in kept_calibrations(application)
+        if one.id.startswith("general-") and modality in (None, one.calibration.modality)
+    ]
+    used = [use(application, one.id) for one in shipped if one.problem is None]
+    if not used:
+        raise StateError(
+            ReasonCode.NO_CALIBRATION, "No encoder of this installation ships a calibration.", "Fit one of your own."
+        )
+    state.finish(
+        {"used": [_kept_dict(one) for one in used]}, "\n".join(f"In use: {one.calibration.name}" for one in used)
+    )
+
+
+@app.command("list")
+def list_command(json: state.JsonFlag = False) -> None:
+    """List the calibrations kept, your own and those shipped."""
+    from verify_app.services.calibrate import kept_calibrations
+
+    kept = kept_calibrations(state.application())
+    if not kept:
+        state.finish({"calibrations": []}, "There is no calibration. Fit one: verify-app calibrate --people")
+    rows = [
+        (
+            "in use" if one.active else "",
+            one.calibration.name,
+            one.calibration.modality,
+            words.rate(one.calibration.target_fmr),
+            "anyway" if one.calibration.saved_anyway else "",
+            one.calibration.created.isoformat(),
+            one.id[:17] if one.id.startswith("general-") else one.id[:8],
+            one.problem or "",
+        )
+        for one in kept
+    ]
+    head = ("", "name", "modality", "target", "", "made", "id", "")
+    state.finish({"calibrations": [_kept_dict(one) for one in kept]}, words.table(rows, head, indent=""))
+
+
+@app.command()
+def show(which: Which, json: state.JsonFlag = False) -> None:
+    """Show one calibration: its data, figures and limits."""
+    from verify_app.services.calibrate import find, overview
+
+    kept = find(state.application(), which)
+    lines = [words.strong(kept.calibration.name), *_about(kept.calibration)]
+    if kept.problem:
+        lines.append(f"  cannot be used now: {kept.problem}")
+    lines += [f"  {line}" for line in kept.calibration.history]
+    state.finish({**_kept_dict(kept), **overview(kept.calibration)}, "\n".join(lines))
+
+
+@app.command()
+def use(which: Which, json: state.JsonFlag = False) -> None:
+    """Decide by a calibration from now on."""
+    from verify_app.services.calibrate import use as use_calibration
+
+    kept = use_calibration(state.application(), which)
+    state.finish(_kept_dict(kept), f"In use for {kept.calibration.modality}: {kept.calibration.name}")
+
+
+@app.command()
+def export(
+    which: Which,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The JSON file to write.", show_default=False)],
+    json: state.JsonFlag = False,
+) -> None:
+    """Write a calibration to a JSON file; it holds rates and counts, no biometric data."""
+    from verify_app.services.calibrate import export as export_calibration
+
+    file = export_calibration(state.application(), which, out)
+    state.finish({"file": str(file)}, f"Written: {file}")
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that export wrote.", show_default=False)],
+    use: Annotated[bool, typer.Option("--use", help="Decide by it from now on.")] = False,
+    json: state.JsonFlag = False,
+) -> None:
+    """Keep a calibration from a JSON file."""
+    from verify_app.services.calibrate import import_file
+
+    kept = import_file(state.application(), file, use=use)
+    note = f"\n  It cannot be used now: it {kept.problem}" if kept.problem else ""
+    state.finish(_kept_dict(kept), f"Kept: {kept.calibration.name}{note}")
+
+
+@app.command()
+def remove(which: Which, json: state.JsonFlag = False) -> None:
+    """Remove one of your own calibrations."""
+    from verify_app.services.calibrate import remove as remove_calibration
+
+    kept = remove_calibration(state.application(), which)
+    state.finish(_kept_dict(kept), f"Removed: {kept.calibration.name}")
+
+
+def _kept_dict(kept: Kept) -> dict[str, Any]:
+    calibration = kept.calibration
+    return {
+        "id": kept.id,
+        "name": calibration.name,
+        "modality": calibration.modality,
+        "origin": calibration.origin,
+        "references": calibration.references,
+        "active": kept.active,
+        "problem": kept.problem,
+        "target_fmr": calibration.target_fmr,
+        "supported": calibration.supports(calibration.target_fmr),
+        "saved_anyway": calibration.saved_anyway,
+        "created": calibration.created.isoformat(),
+        "expires": calibration.expires.isoformat() if calibration.expires else None,
+    }
+
+
+def _payload(result: Calibrated, source: Source) -> dict[str, Any]:
+    calibration, figures = result.calibration, result.calibration.figures
+    payload: dict[str, Any] = {
+        "trials": {"mated": calibration.mated, "non_mated": calibration.non_mated},
+        "subjects": calibration.subjects,
+        "effective_non_mated": figures["effective_non_mated"],
+        "method": calibration.method,
+        "cross_validated_cllr": figures["cross_validated_cllr"],
+        "target_fmr": calibration.target_fmr,
+        "threshold": calibration.as_dict()["threshold"],
+        **{name: figures[name] for name in ("fmr", "fnmr", "eer", "auc", "cllr", "min_cllr")},
+        "supported": figures["supported"],
+        "supported_fmr": calibration.supported_fmr,
+        "modality": calibration.modality,
+        "contract": calibration.contract_id,
+        "similarity": calibration.similarity,
+        "name": calibration.name,
+        "saved": list(result.saved),
+        "saved_anyway": calibration.saved_anyway,
+        "active": result.active,
+        "more": [
+            {
+                "name": one.name,
+                "references": one.references,
+                "threshold": one.as_dict()["threshold"],
+                "fnmr": one.figures["fnmr"],
+            }
+            for one in result.more
+        ],
+        "refused": {name: reason.as_dict() for name, reason in source.refused.items()},
+        "worst": source.worst(WORST),
+        "history": list(calibration.history),
+        "reason": result.refusal.as_dict() if result.refusal else None,
+    }
+    if not figures["supported"]:
+        payload["needed_non_mated"] = figures["needed_non_mated"]
+    return payload
+
+
+def _text(result: Calibrated, source: Source) -> str:
+    calibration = result.calibration
+    lines = _about(calibration)
+    for name, reason in source.refused.items():
+        lines.append(f"  left out: {name}: {reason.message}")
+    worst = source.worst(WORST)
+    if worst:
+        lines.append("  look at these pairs first, a wrong label would show here:")
+        kinds = {True: "same person, low", False: "two people, high"}
+        lines += [f"    {kinds[one['mated']]} {one['score']:.3f}: {' and '.join(one['samples'])}" for one in worst]
+    lines.append(_outcome(result))
+    return "\n".join(lines)
+
+
+def _outcome(result: Calibrated) -> str:
+    calibration, refusal = result.calibration, result.refusal
+    if refusal is not None:
+        return f"Not saved: {refusal.message}\n  {refusal.advice} --save-anyway saves it, marked."
+    marked = ", marked as not shown by its data" if calibration.saved_anyway else ""
+    used = "decisions rest on it from now on" if result.active else "not in use"
+    return f"Saved as “{calibration.name}”{marked}; {used}."
+
+
+def _about(calibration: Calibration) -> list[str]:
+    figures = calibration.figures
+    subjects = "" if calibration.subjects is None else f" of {words.count(calibration.subjects, 'person', 'people')}"
+    threshold = "no score reaches it" if calibration.threshold == float("inf") else f"{calibration.threshold:.4f}"
+    expires = f", holds until {calibration.expires}" if calibration.expires else ""
+    rows = [
+        ("EER", words.percent_interval(_interval(figures["eer"]))),
+        (f"threshold for FMR {words.rate(calibration.target_fmr)}", threshold),
+        ("FMR at it", words.rate_interval(_interval(figures["fmr"]))),
+        ("FNMR at it", words.percent_interval(_interval(figures["fnmr"]))),
+        ("Cllr", f"{figures['cllr']:.4f} (at best {figures['min_cllr']:.4f})"),
+        ("method", calibration.method),
+        ("claims down to FMR", words.rate(calibration.supported_fmr)),
+    ]
+    return [
+        f"{words.grouped(calibration.mated)} mated and {words.grouped(calibration.non_mated)} non-mated comparisons"
+        f"{subjects}, worth {words.grouped(figures['effective_non_mated'])} independent non-mated ones; "
+        f"{calibration.modality}, {calibration.similarity}, {calibration.references} reference(s){expires}",
+        words.table(rows),
+    ]
+
+
+def _interval(record: dict[str, float]) -> Interval:
+    return Interval(record["value"], record["low"], record["high"], record.get("confidence", 0.95))

@@ -14,7 +14,7 @@ from verify_app.domain import Modality
 from verify_app.reasons import Cancelled, ReasonCode, UnusableInput, UsageError
 from verify_app.services.application import Application
 from verify_app.services.embed import EmbedOptions, embed_files, modality_of, write_npz
-from verify_app.services.evaluate import Evaluation, EvaluateOptions, evaluate
+from verify_app.services.evaluate import EvaluateOptions, Evaluation, evaluate
 from verify_app.services.settings import Settings
 
 PEOPLE, EACH = 8, 4

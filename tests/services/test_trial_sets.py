@@ -49,7 +49,7 @@ def test_a_good_table(tmp_path: Path) -> None:
         ("score,mated\n0.1,1\n0.2,1\n", ReasonCode.TRIALS_ONE_CLASS, ["non-mated"]),
         ("score,mated\n0.1,1\n0.1,0\n", ReasonCode.TABLE_INVALID, ["every score", "0.1"]),
         (GOOD + "0.1,0,b,a\n", ReasonCode.TABLE_INVALID, ["line 6", "line 5"]),
-        (HEAD + "0.9,1,a,b\n0.2,0,a,b\n", ReasonCode.TABLE_INVALID, ["trial 1", "mated", "a"]),
+        (HEAD + "0.9,1,a,b\n0.2,0,a,b\n", ReasonCode.TABLE_INVALID, ["line 2", "mated", "a"]),
         (HEAD.replace(",probe_subject", "") + "0.9,1,a\n0.2,0,a\n", ReasonCode.TABLE_INVALID, ["reference_subject"]),
     ],
 )
@@ -58,6 +58,22 @@ def test_every_fault_is_named(tmp_path: Path, text: str, code: ReasonCode, words
         read_scores(write(tmp_path, text))
     assert caught.value.reason.code is code
     assert all(word in caught.value.reason.message for word in words), caught.value.reason.message
+
+
+def test_equal_rows_are_one_trial_given_twice_unless_chance_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(UnusableInput, match="line 5 repeats line 4"):
+        read_scores(write(tmp_path, "score,mated\n0.912345,1\n0.2,0\n0.251234,0\n0.251234,0\n"))
+    rng = np.random.default_rng(0)
+    coarse = "".join(f"{score:.2f},0,a,b\n" for score in rng.random(300))
+    assert len(read_scores(write(tmp_path, HEAD + "0.9,1,a,a\n" + coarse)).scores) == 301
+
+
+def test_what_evaluate_writes_can_be_read(tmp_path: Path) -> None:
+    head = "reference,probe,mated,score,failure\n"
+    rows = "a,b,1,0.9,\na,c,0,,no_face\na,d,0,0.9,\n"
+    assert read_scores(write(tmp_path, head + rows + "b,d,0,0.1,\n")).scores.tolist() == [0.9, 0.9, 0.1]
+    with pytest.raises(UnusableInput, match="line 5 repeats line 2"):
+        read_scores(write(tmp_path, head + rows + "a,b,1,0.8,\n"))
 
 
 def test_an_archive_of_arrays(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from verify_app.cli import state, words
 from verify_app.cli.options import chosen_modality
 from verify_app.cli.progress import shown_progress
 from verify_app.domain import Interval, Modality
-from verify_app.reasons import ReasonCode, StateError, UsageError
+from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
-    from verify_app.services.calibrate import Calibrated, Kept
-    from verify_app.services.calibration_sources import Source
+    from verify_app.services.calibrate import Calibrated
+    from verify_app.services.calibration_library import Listed
+    from verify_app.services.trial_sets import TrialSet
 
 app = typer.Typer(
     add_completion=False,
@@ -131,66 +132,60 @@ def _source(
     aligned: bool,
     exclude: Sequence[str] | None,
     progress: Any,
-) -> Source:
-    from verify_app.services import calibration_sources as sources
+) -> TrialSet:
+    from verify_app.services import trial_sets
+    from verify_app.services.calibrate import from_vector_file, without_samples
 
     application = state.application()
-    if scores is not None:
-        return sources.from_scores(application, scores, modality)
+    left_out = _exclusions(exclude or [])
+    if scores is not None and modality is None:
+        return trial_sets.from_scores(scores)
+    if scores is not None and modality is not None:
+        return trial_sets.from_scores(scores, modality.value, application.contract(modality).id, "cosine")
     if embeddings is not None:
-        return sources.from_vector_file(embeddings)
-    if trials is not None:
-        return sources.from_trials(application, trials, modality, root=Path(root) if root else None, progress=progress)
-    if folder is not None:
-        left_out = _exclusions(exclude or [], Path(folder))
-        return sources.from_folder(application, folder, modality, aligned=aligned, exclude=left_out, progress=progress)
-    return sources.from_people(application, modality or Modality.FACE)
+        found = from_vector_file(embeddings)
+    elif trials is not None:
+        place = Path(root) if root else None
+        found = trial_sets.from_trials(application, trials, modality, root=place, aligned=aligned, progress=progress)
+    elif folder is not None:
+        chosen = modality or _modality_of_folder(folder)
+        found = trial_sets.from_folder(application, folder, chosen, aligned=aligned, progress=progress)
+    else:
+        found = trial_sets.from_people(application, modality or Modality.FACE)
+    return without_samples(found, left_out)
 
 
-def _exclusions(given: Sequence[str], folder: Path) -> dict[str, str]:
-    from verify_app.services.calibration_sources import unknown_exclusions
+def _modality_of_folder(folder: str) -> Modality:
+    from verify_app.services.embed import modality_of
 
+    return modality_of([file for file in sorted(Path(folder).glob("*/*")) if file.is_file()])
+
+
+def _exclusions(given: Sequence[str]) -> dict[str, str]:
     pairs = {}
     for text in given:
         file, _, reason = text.partition("=")
         if not reason.strip():
             raise UsageError(ReasonCode.USAGE, f"--exclude {text} gives no reason.", "Write --exclude FILE=REASON.")
         pairs[Path(file).as_posix()] = reason.strip()
-    unknown = unknown_exclusions(list(pairs), folder)
-    if unknown:
-        raise UsageError(
-            ReasonCode.USAGE,
-            f"There is no file {unknown[0]} in {folder}.",
-            "Write the path as it is inside the folder.",
-        )
     return pairs
 
 
 def _back_to_general(modality: Modality | None) -> None:
-    from verify_app.services.calibrate import kept_calibrations, use
+    from verify_app.services.calibrate import back_to_general
 
-    application = state.application()
-    shipped = [
-        one
-        for one in kept_calibrations(application)
-        if one.id.startswith("general-") and modality in (None, one.calibration.modality)
-    ]
-    used = [use(application, one.id) for one in shipped if one.problem is None]
-    if not used:
-        raise StateError(
-            ReasonCode.NO_CALIBRATION, "No encoder of this installation ships a calibration.", "Fit one of your own."
-        )
-    state.finish(
-        {"used": [_kept_dict(one) for one in used]}, "\n".join(f"In use: {one.calibration.name}" for one in used)
-    )
+    used = back_to_general(state.application(), modality)
+    text = "\n".join(f"In use: {one.calibration.name}" for one in used)
+    state.finish({"used": [_kept_dict(one) for one in used]}, text)
 
 
 @app.command("list")
 def list_command(json: state.JsonFlag = False) -> None:
     """List the calibrations kept, your own and those shipped."""
-    from verify_app.services.calibrate import kept_calibrations
+    from verify_app.services.calibrate import public_id
+    from verify_app.services.calibration_library import listed
 
-    kept = kept_calibrations(state.application())
+    kept = listed(state.application())
     if not kept:
         state.finish({"calibrations": []}, "There is no calibration. Fit one: verify-app calibrate --people")
     rows = [
@@ -201,8 +196,8 @@ def list_command(json: state.JsonFlag = False) -> None:
             words.rate(one.calibration.target_fmr),
             "anyway" if one.calibration.saved_anyway else "",
             one.calibration.created.isoformat(),
-            one.id[:17] if one.id.startswith("general-") else one.id[:8],
-            one.problem or "",
+            one.id[:8] or public_id(one),
+            one.problem,
         )
         for one in kept
     ]
@@ -213,14 +208,16 @@ def list_command(json: state.JsonFlag = False) -> None:
 @app.command()
 def show(which: Which, json: state.JsonFlag = False) -> None:
     """Show one calibration: its data, figures and limits."""
-    from verify_app.services.calibrate import find, overview
+    from verify_app.services.calibrate import find
 
     kept = find(state.application(), which)
     lines = [words.strong(kept.calibration.name), *_about(kept.calibration)]
     if kept.problem:
         lines.append(f"  cannot be used now: {kept.problem}")
     lines += [f"  {line}" for line in kept.calibration.history]
-    state.finish({**_kept_dict(kept), **overview(kept.calibration)}, "\n".join(lines))
+    record = kept.calibration.as_dict()
+    del record["curve"]
+    state.finish({**record, **_kept_dict(kept)}, "\n".join(lines))
 
 
 @app.command()
@@ -239,9 +236,10 @@ def export(
     json: state.JsonFlag = False,
 ) -> None:
     """Write a calibration to a JSON file; it holds rates and counts, no biometric data."""
-    from verify_app.services.calibrate import export as export_calibration
+    from verify_app.services import calibration_library
+    from verify_app.services.calibrate import find
 
-    file = export_calibration(state.application(), which, out)
+    file = calibration_library.export(find(state.application(), which).calibration, out)
     state.finish({"file": str(file)}, f"Written: {file}")
 
 
@@ -252,11 +250,13 @@ def import_command(
     json: state.JsonFlag = False,
 ) -> None:
     """Keep a calibration from a JSON file."""
-    from verify_app.services.calibrate import import_file
+    from verify_app.services.calibration_library import import_file, listed
 
-    kept = import_file(state.application(), file, use=use)
-    note = f"\n  It cannot be used now: it {kept.problem}" if kept.problem else ""
-    state.finish(_kept_dict(kept), f"Kept: {kept.calibration.name}{note}")
+    application = state.application()
+    calibration = import_file(application, file, activate=use)
+    kept = listed(application)[0]
+    note = f"\n  It cannot be used now: {kept.problem}" if kept.problem else ""
+    state.finish(_kept_dict(kept), f"Kept: {calibration.name}{note}")
 
 
 @app.command()
@@ -268,16 +268,18 @@ def remove(which: Which, json: state.JsonFlag = False) -> None:
     state.finish(_kept_dict(kept), f"Removed: {kept.calibration.name}")
 
 
-def _kept_dict(kept: Kept) -> dict[str, Any]:
+def _kept_dict(kept: Listed) -> dict[str, Any]:
+    from verify_app.services.calibrate import public_id
+
     calibration = kept.calibration
     return {
-        "id": kept.id,
+        "id": public_id(kept),
         "name": calibration.name,
         "modality": calibration.modality,
         "origin": calibration.origin,
         "references": calibration.references,
         "active": kept.active,
-        "problem": kept.problem,
+        "problem": kept.problem or None,
         "target_fmr": calibration.target_fmr,
         "supported": calibration.supports(calibration.target_fmr),
         "saved_anyway": calibration.saved_anyway,
@@ -286,7 +288,9 @@ def _kept_dict(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _payload(result: Calibrated, source: Source) -> dict[str, Any]:
+def _payload(result: Calibrated, source: TrialSet) -> dict[str, Any]:
+    from verify_app.services.calibrate import worst_pairs
+
     calibration, figures = result.calibration, result.calibration.figures
     payload: dict[str, Any] = {
         "trials": {"mated": calibration.mated, "non_mated": calibration.non_mated},
@@ -315,8 +319,8 @@ def _payload(result: Calibrated, source: Source) -> dict[str, Any]:
             }
             for one in result.more
         ],
-        "refused": {name: reason.as_dict() for name, reason in source.refused.items()},
-        "worst": source.worst(WORST),
+        "refused": {name: reason.as_dict() for name, reason in source.failures},
+        "worst": worst_pairs(source, WORST),
         "history": list(calibration.history),
         "reason": result.refusal.as_dict() if result.refusal else None,
     }
@@ -325,12 +329,12 @@ def _payload(result: Calibrated, source: Source) -> dict[str, Any]:
     return payload
 
 
-def _text(result: Calibrated, source: Source) -> str:
-    calibration = result.calibration
-    lines = _about(calibration)
-    for name, reason in source.refused.items():
-        lines.append(f"  left out: {name}: {reason.message}")
-    worst = source.worst(WORST)
+def _text(result: Calibrated, source: TrialSet) -> str:
+    from verify_app.services.calibrate import worst_pairs
+
+    lines = _about(result.calibration)
+    lines += [f"  left out: {name}: {reason.message}" for name, reason in source.failures]
+    worst = worst_pairs(source, WORST)
     if worst:
         lines.append("  look at these pairs first, a wrong label would show here:")
         kinds = {True: "same person, low", False: "two people, high"}

@@ -1,24 +1,29 @@
-"""Calibrate: fit to a source, keep what holds, and manage what is kept. The dialog and the shell share this."""
+"""Calibrate in one step: fit to a set of trials, keep what its data can show, and find what is kept by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from verify_app.domain import Modality
 from verify_app.reasons import Reason, ReasonCode, StateError, UsageError
+from verify_app.services import calibration_library as library
 from verify_app.services.application import Application
-from verify_app.services.calibration_sources import ANY_CONTRACT, Source
-from verify_app.services.storage import store_errors
+from verify_app.services.calibration_library import Listed
+from verify_app.services.trial_sets import ANY_CONTRACT, TrialSet
 
 if TYPE_CHECKING:
-    from enrollment_db import StoredCalibration
     from verify_app.calibration.model import Calibration
 
 VALID_DAYS = 365
+COMBINED = 3
+"""Besides single references, calibrations are fitted to so many combined ones, where samples allow."""
+FEWEST_PEOPLE = 10
 SHORTEST_ID = 6
 
 
@@ -29,7 +34,7 @@ class CalibrateOptions:
     Attributes:
         target_fmr: false-match rate of the operating point, above 0 and below 1.
         method: ``auto``, ``logistic``, ``isotonic`` or ``tail``.
-        name: what the calibration is called; made from source and day when None.
+        name: what the calibration is called; made from modality and day when None.
         valid_days: days until it expires; None for never.
         anyway: save it even when its target cannot be claimed; it is marked so.
         use: decide by it from now on, where it belongs to an encoder.
@@ -48,8 +53,8 @@ class Calibrated:
     """What a calibration run came to.
 
     Attributes:
-        calibration: the calibration for one reference (or for the scores as they were given).
-        more: further calibrations, for combined references.
+        calibration: the calibration of the trials as they are.
+        more: further calibrations that were saved, for combined references.
         saved: ids under which they are kept, in the same order; empty when nothing was saved.
         active: whether decisions are taken by them from now on.
         refusal: why nothing was saved; None when it was.
@@ -62,8 +67,8 @@ class Calibrated:
     refusal: Reason | None
 
 
-def calibrate(app: Application, source: Source, options: CalibrateOptions | None = None) -> Calibrated:
-    """Fit a calibration to a source, and save it unless its target is more than the data can show.
+def calibrate(app: Application, trial_set: TrialSet, options: CalibrateOptions | None = None) -> Calibrated:
+    """Fit a calibration to a set of trials, and save it unless its target is more than the data can show.
 
     Nothing is saved from a run that fails.
 
@@ -72,130 +77,155 @@ def calibrate(app: Application, source: Source, options: CalibrateOptions | None
         UsageError: USAGE for an unknown method or a target outside 0..1.
     """
     options = options or CalibrateOptions()
-    fitted = fit_source(source, options)
-    main = fitted[0]
-    if not main.supports(options.target_fmr) and not options.anyway:
-        return Calibrated(main, tuple(fitted[1:]), (), False, unsupported(main))
-    kept = [main, *(more for more in fitted[1:] if more.supports(options.target_fmr))]
-    use = options.use and main.contract_id != ANY_CONTRACT
-    return Calibrated(main, tuple(kept[1:]), tuple(save(app, one, use=use).id for one in kept), use, None)
-
-
-def fit_source(source: Source, options: CalibrateOptions) -> list[Calibration]:
-    """Fit without saving: the calibration of the source's own trials first, then those of combined references."""
-    from verify_app.calibration.fit import fit
-
     today = datetime.now(UTC).date()
-    name = options.name or f"{source.modality} {today.isoformat()}"
+    name = options.name or f"{trial_set.modality} {today.isoformat()}"
     expires = None if options.valid_days is None else today + timedelta(days=options.valid_days)
-    return [
-        fit(
+
+    def fit(trials: TrialSet, called: str) -> Calibration:
+        return library.fit_trial_set(
             trials,
-            method=options.method,
             target_fmr=options.target_fmr,
-            name=name if references == 1 else f"{name}, {references} references",
-            modality=source.modality,
-            contract_id=source.contract_id,
-            similarity=source.similarity,
-            references=references,
-            device_class=source.device_class,
-            created=today,
+            method=options.method,
+            name=called,
             expires=expires,
             anyway=options.anyway,
-            history=source.history,
         )
-        for references, trials in {1: source.trials, **source.more}.items()
-    ]
+
+    main = fit(trial_set, name)
+    if not main.supports(options.target_fmr) and not options.anyway:
+        return Calibrated(main, (), (), False, unsupported(main))
+    more = []
+    several = combined(trial_set)
+    if several is not None:
+        candidate = fit(several, f"{name}, {COMBINED} references")
+        if candidate.supports(options.target_fmr):
+            more.append(candidate)
+    use = options.use and main.contract_id != ANY_CONTRACT
+    saved = tuple(library.save(app, one, activate=use) for one in (main, *more))
+    return Calibrated(main, tuple(more), saved, use, None)
+
+
+def combined(trial_set: TrialSet, references: int = COMBINED) -> TrialSet | None:
+    """The same samples with combined references; None without embeddings, or where too few people have enough."""
+    from verify_app.matching.pairs import score_pairs
+    from verify_app.matching.similarity import similarity
+
+    if trial_set.vectors is None or trial_set.reference is None or trial_set.references != 1:
+        return None
+    used = np.union1d(trial_set.reference, trial_set.probe if trial_set.probe is not None else [])
+    subjects = np.array([sample.subject for sample in trial_set.samples])[used]
+    _, counts = np.unique(subjects, return_counts=True)
+    if np.count_nonzero(counts > references) < FEWEST_PEOPLE:
+        return None
+    pairs = score_pairs(
+        trial_set.vectors[used], subjects, references=references, similarity=similarity(trial_set.similarity)
+    )
+    return replace(trial_set, trials=pairs.trials, reference=None, probe=None, references=references, vectors=None)
+
+
+def from_vector_file(path: str | Path, similarity_name: str = "cosine") -> TrialSet:
+    """All pairs of labelled embeddings from anywhere (see :mod:`verify_app.services.vector_table`).
+
+    Raises:
+        UnusableInput: the file or its content cannot be used.
+    """
+    from verify_app.matching.pairs import score_pairs
+    from verify_app.matching.similarity import similarity
+    from verify_app.services.trial_sets import LabelledSample
+    from verify_app.services.vector_table import read_vectors
+
+    found = read_vectors(path)
+    pairs = score_pairs(found.vectors, found.subjects, similarity=similarity(similarity_name))
+    names = found.files if found.files is not None else [f"row {row + 1}" for row in range(len(found.vectors))]
+    samples = tuple(
+        LabelledSample(str(name), str(subject)) for name, subject in zip(names, found.subjects, strict=True)
+    )
+    return TrialSet(
+        pairs.trials,
+        samples,
+        pairs.reference_rows,
+        pairs.probe_rows,
+        found.modality,
+        found.contract,
+        similarity_name,
+        "file",
+        f"vectors {Path(path).name}",
+        vectors=found.vectors,
+    )
+
+
+def without_samples(trial_set: TrialSet, exclude: Mapping[str, str]) -> TrialSet:
+    """The set without the trials of some samples, each with the reason, which is recorded.
+
+    Raises:
+        UsageError: USAGE when there is no such sample.
+        UnusableInput: when too little would be left.
+    """
+    for name, reason in exclude.items():
+        found = [
+            row
+            for row, sample in enumerate(trial_set.samples)
+            if sample.name == name or sample.name.endswith("/" + name)
+        ]
+        if not found:
+            raise UsageError(
+                ReasonCode.USAGE,
+                f"There is no usable sample {name} to exclude.",
+                "Write its path as it is inside the folder.",
+            )
+        for row in found:
+            trial_set = trial_set.without(trial_set.rows_of(row), f"{name}: {reason}")
+    return trial_set
+
+
+def worst_pairs(trial_set: TrialSet, count: int) -> list[dict[str, Any]]:
+    """The mated trials with the lowest and the non-mated ones with the highest scores: label errors hide here."""
+    if trial_set.reference is None or trial_set.probe is None or not trial_set.samples:
+        return []
+    trials, found = trial_set.trials, []
+    for mated, sign in ((True, 1.0), (False, -1.0)):
+        rows = np.flatnonzero(trials.mated == mated)
+        for row in rows[np.argsort(sign * trials.scores[rows], kind="stable")[:count]]:
+            pair = [trial_set.samples[place[row]] for place in (trial_set.reference, trial_set.probe)]
+            found.append(
+                {
+                    "mated": mated,
+                    "score": float(trials.scores[row]),
+                    "samples": [sample.name for sample in pair],
+                    "subjects": [sample.subject for sample in pair],
+                }
+            )
+    return found
 
 
 def unsupported(calibration: Calibration) -> Reason:
     """Why the target of ``calibration`` may not be claimed, and what would help."""
     figures = calibration.figures
-    needed, target = figures["needed_non_mated"], calibration.target_fmr
     return Reason(
         ReasonCode.TARGET_UNSUPPORTED,
-        f"These data cannot show a false-match rate of {target:g} at 95 %: their {calibration.non_mated} non-mated "
-        f"comparisons are worth {figures['effective_non_mated']:.0f} independent ones, and "
-        f"{figures['needed_independent']} are needed.",
-        f"Add about {needed} more non-mated comparisons, which means more people, or ask for no less than "
-        f"{calibration.supported_fmr:.2g}.",
+        f"These data cannot show a false-match rate of {calibration.target_fmr:g} at 95 %: their "
+        f"{calibration.non_mated} non-mated comparisons are worth {figures['effective_non_mated']:.0f} independent "
+        f"ones, and {figures['needed_independent']} are needed.",
+        f"Add about {figures['needed_non_mated']} more non-mated comparisons, which means more people, or ask for "
+        f"no less than {calibration.supported_fmr:.2g}.",
     )
 
 
-def save(app: Application, calibration: Calibration, *, use: bool) -> StoredCalibration:
-    """Keep a calibration in the store; with ``use`` decisions are taken by it from now on."""
-    with store_errors():
-        return app.store.save_calibration(
-            calibration.to_json(),
-            calibration.name,
-            calibration.modality,
-            calibration.contract_id,
-            use,
-            calibration.references,
-        )
+def public_id(one: Listed) -> str:
+    """The id of a calibration in lists: that of the store, or ``general-…`` for a shipped one."""
+    return one.id or f"general-{one.calibration.modality}-{one.calibration.references}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """A calibration that can be chosen.
-
-    Attributes:
-        id: its id in the store; ``"general-…"`` for one shipped with an encoder.
-        calibration: the calibration.
-        active: whether decisions are taken by it.
-        problem: why it cannot be used now; None when it can.
-    """
-
-    id: str
-    calibration: Calibration
-    active: bool
-    problem: str | None
-
-
-def kept_calibrations(app: Application) -> list[Kept]:
-    """The user's own calibrations, newest first, then those shipped with the encoders."""
-    from verify_app.calibration.model import Calibration
-
-    contracts = _contracts(app)
-    own: list[Kept] = []
-    with store_errors():
-        stored = app.store.calibrations()
-    for one in stored:
-        calibration = Calibration.from_json(one.json)
-        own.append(Kept(one.id, calibration, one.active, problem(calibration, contracts)))
-    used = {(one.calibration.modality, one.calibration.references) for one in own if one.active and not one.problem}
-    shipped = []
-    for calibration in _general(app):
-        active = (calibration.modality, calibration.references) not in used
-        why = problem(calibration, contracts)
-        identity = f"general-{calibration.modality}-{calibration.references}"
-        shipped.append(Kept(identity, calibration, active and why is None, why))
-    return own + shipped
-
-
-def problem(calibration: Calibration, contracts: dict[str, str], today: date | None = None) -> str | None:
-    """Why a calibration cannot decide today; None when it can."""
-    if calibration.contract_id == ANY_CONTRACT or calibration.modality not in contracts:
-        return "belongs to no encoder of this installation"
-    try:
-        calibration.check_valid(
-            contracts[calibration.modality], calibration.similarity, today or datetime.now(UTC).date()
-        )
-    except StateError as error:
-        return error.reason.message
-    return None
-
-
-def find(app: Application, name_or_id: str) -> Kept:
+def find(app: Application, name_or_id: str) -> Listed:
     """The calibration of that name or id (the beginning of an id will do); of equal names the newest.
 
     Raises:
         UsageError: USAGE when there is none.
     """
-    kept = kept_calibrations(app)
-    found = [one for one in kept if name_or_id in (one.id, one.calibration.name)]
+    kept = library.listed(app)
+    found = [one for one in kept if name_or_id in (public_id(one), one.calibration.name)]
     if not found and len(name_or_id) >= SHORTEST_ID:
-        found = [one for one in kept if one.id.startswith(name_or_id)]
+        found = [one for one in kept if public_id(one).startswith(name_or_id)]
     if found:
         return found[0]
     raise UsageError(
@@ -203,7 +233,7 @@ def find(app: Application, name_or_id: str) -> Kept:
     )
 
 
-def use(app: Application, name_or_id: str) -> Kept:
+def use(app: Application, name_or_id: str) -> Listed:
     """Decide by a calibration from now on; a shipped one puts the user's own of its kind out of use.
 
     Raises:
@@ -211,101 +241,41 @@ def use(app: Application, name_or_id: str) -> Kept:
         StateError: CALIBRATION_INVALID when it cannot decide now (another encoder, expired).
     """
     kept = find(app, name_or_id)
-    if kept.problem is not None:
+    if kept.problem:
         raise StateError(
             ReasonCode.CALIBRATION_INVALID,
             f"The calibration “{kept.calibration.name}” cannot be used: {kept.problem}",
             "Calibrate again with the encoder in use.",
         )
-    if kept.calibration.origin == "general":
-        stored = save(app, kept.calibration, use=True)
-        return Kept(stored.id, kept.calibration, True, None)
-    with store_errors():
-        app.store.use_calibration(kept.id)
-    return Kept(kept.id, kept.calibration, True, None)
+    if kept.id:
+        library.use(app, kept.id)
+        return replace(kept, active=True)
+    return replace(kept, id=library.save(app, kept.calibration, activate=True), active=True)
 
 
-def export(app: Application, name_or_id: str, file: str | Path) -> Path:
-    """Write a calibration to a JSON file. It holds no biometric data: rates and counts only.
+def back_to_general(app: Application, modality: Modality | None = None) -> list[Listed]:
+    """Decide by the calibrations shipped with the encoders.
 
     Raises:
-        UsageError: USAGE when there is none, or the file cannot be written.
+        StateError: NO_CALIBRATION when none is shipped.
     """
-    target = Path(file)
-    text = find(app, name_or_id).calibration.to_json() + "\n"
-    try:
-        beside = target.with_name(f".{target.name}.part")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
-    except OSError as error:
-        raise UsageError(
-            ReasonCode.USAGE, f"{target} cannot be written: {error.strerror}.", "Choose another file."
-        ) from None
-    return target
-
-
-def import_file(app: Application, file: str | Path, *, use: bool = False) -> Kept:
-    """Keep a calibration from a JSON file that :func:`export` wrote.
-
-    Raises:
-        UsageError: USAGE when the file cannot be read.
-        StateError: CALIBRATION_INVALID when it is no calibration, or is to be used but does not fit.
-    """
-    from verify_app.calibration.model import Calibration
-
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(ReasonCode.USAGE, f"{file} cannot be read: {error.strerror}.", "Check the path.") from None
-    except UnicodeDecodeError:
-        text = ""
-    calibration = Calibration.from_json(text)
-    why = problem(calibration, _contracts(app))
-    if use and why is not None:
+    shipped = [one for one in library.listed(app) if not one.id and modality in (None, one.calibration.modality)]
+    used = [use(app, public_id(one)) for one in shipped if not one.problem]
+    if not used:
         raise StateError(
-            ReasonCode.CALIBRATION_INVALID,
-            f"The calibration “{calibration.name}” cannot be used here: {why}",
-            "Import it without --use, or calibrate with the encoder in use.",
+            ReasonCode.NO_CALIBRATION, "The encoders in use come without a calibration.", "Fit one of your own."
         )
-    stored = save(app, calibration, use=use)
-    return Kept(stored.id, calibration, use, why)
+    return used
 
 
-def remove(app: Application, name_or_id: str) -> Kept:
+def remove(app: Application, name_or_id: str) -> Listed:
     """Remove one of the user's own calibrations.
 
     Raises:
         UsageError: USAGE when there is none, or it is shipped.
     """
     kept = find(app, name_or_id)
-    if kept.id.startswith("general-"):
+    if not kept.id:
         raise UsageError(ReasonCode.USAGE, "A shipped calibration cannot be removed.", "Another one can be used.")
-    with store_errors():
-        app.store.remove_calibration(kept.id)
+    library.remove(app, kept.id)
     return kept
-
-
-def overview(calibration: Calibration) -> dict[str, Any]:
-    """A calibration without its table, ready for JSON."""
-    record = calibration.as_dict()
-    del record["curve"]
-    return record
-
-
-def _contracts(app: Application) -> dict[str, str]:
-    return {modality.value: app.contract(modality).id for modality in _modalities(app)}
-
-
-def _modalities(app: Application) -> Sequence[Modality]:
-    roles = {entry.role for entry in app.manifest.models}
-    return [modality for modality in Modality if f"{modality.value}-encoder" in roles]
-
-
-def _general(app: Application) -> list[Calibration]:
-    from verify_app.calibration.shipped import general
-
-    return [
-        calibration
-        for modality in _modalities(app)
-        for calibration in general(app.manifest.default(f"{modality.value}-encoder").path.parent)
-    ]

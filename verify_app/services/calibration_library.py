@@ -87,7 +87,6 @@ def save(app: Application, calibration: Calibration, *, activate: bool = True) -
             activate,
             calibration.references,
         )
-        app.store.append_audit("save_calibration", None, {"name": calibration.name, "active": activate})
     return stored.id
 
 
@@ -111,15 +110,13 @@ def listed(app: Application) -> list[Listed]:
 def use(app: Application, calibration_id: str) -> None:
     """Let decisions use a stored calibration from now on."""
     with store_errors():
-        chosen = app.store.use_calibration(calibration_id)
-        app.store.append_audit("use_calibration", None, {"name": chosen.name})
+        app.store.use_calibration(calibration_id)
 
 
 def remove(app: Application, calibration_id: str) -> None:
     """Forget a stored calibration; decisions fall back to the one shipped with the encoder."""
     with store_errors():
         app.store.remove_calibration(calibration_id)
-        app.store.append_audit("remove_calibration", None, {})
 
 
 def export(calibration: Calibration, file: str | Path) -> Path:

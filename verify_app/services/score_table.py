@@ -1,11 +1,16 @@
 """Finished scores in a file: CSV with ``score,mated[,reference_subject,probe_subject][,group][,fold]``, or an NPZ of
-those arrays. Every fault is named with its line and column."""
+those arrays. Every fault is named with its line and column.
+
+The table that ``verify-app evaluate --scores`` writes can be read too: rows with a ``failure`` have no score and
+are passed over.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,9 @@ from verify_app.services.trial_table import TRUTH
 
 REQUIRED = ("score", "mated")
 OPTIONAL = ("reference_subject", "probe_subject", "group", "fold")
+FILES = ("reference", "probe")
+CHANCE = 0.7
+"""Equal rows are two trials, not one given twice, when chance makes about this many equal scores."""
 
 
 def read_scores(path: str | Path) -> TrialScores:
@@ -71,7 +79,9 @@ def _from_csv(path: Path) -> TrialScores:
             rows = csv.reader(stream, strict=True)
             head = [name.strip().lower() for name in next(rows, [])]
             columns = _columns(path, head)
-            table = list(_rows(path, rows, columns))
+            repeats = _Repeats(columns, head)
+            table = list(_rows(path, rows, columns, repeats))
+            repeats.refuse(path)
     except UnicodeDecodeError:
         raise _invalid(path, "it is not text in UTF-8", "Save the table as CSV in UTF-8.") from None
     except csv.Error as error:
@@ -100,12 +110,11 @@ def _columns(path: Path, head: list[str]) -> dict[str, int]:
 
 
 def _rows(
-    path: Path, rows: Iterator[list[str]], columns: dict[str, int]
+    path: Path, rows: Iterator[list[str]], columns: dict[str, int], repeats: _Repeats
 ) -> Iterator[tuple[float, bool, tuple[str, ...]]]:
-    seen: dict[tuple[str, ...], int] = {}
     for cells in rows:
         line = getattr(rows, "line_num", 0)
-        if not any(cell.strip() for cell in cells):
+        if not any(cell.strip() for cell in cells) or repeats.failed(cells):
             continue
         for name, place in columns.items():
             if place >= len(cells) or not cells[place].strip():
@@ -120,12 +129,63 @@ def _rows(
         mated = TRUTH.get(cells[columns["mated"]].strip().lower())
         if mated is None:
             raise _invalid(path, f"line {line}: column “mated” is “{cells[columns['mated']].strip()}”", "Write 1 or 0.")
-        if "reference_subject" in columns:
-            whole = tuple(cell.strip() for cell in cells)
-            if whole in seen:
-                raise _invalid(path, f"line {line} repeats line {seen[whole]}", "Give each trial once.")
-            seen[whole] = line
+        _check_subjects(path, line, cells, columns, mated)
+        repeats.add(line, cells)
         yield score, mated, tuple(cells[columns[name]].strip() for name in OPTIONAL if name in columns)
+
+
+def _check_subjects(path: Path, line: int, cells: list[str], columns: dict[str, int], mated: bool) -> None:
+    if "reference_subject" not in columns or "probe_subject" not in columns:
+        return
+    first, second = (cells[columns[name]].strip() for name in ("reference_subject", "probe_subject"))
+    if (first == second) != mated:
+        truth = "mated" if mated else "non-mated"
+        raise _invalid(
+            path,
+            f"line {line}: column “mated” calls the trial {truth}, but its subjects are “{first}” and “{second}”",
+            "Correct the label or the subjects.",
+        )
+
+
+class _Repeats:
+    """Trials that are there twice: the same two files, or equal rows where chance does not explain them."""
+
+    def __init__(self, columns: dict[str, int], head: list[str]) -> None:
+        self._score = columns["score"]
+        self._failure = head.index("failure") if "failure" in head else None
+        self._files = [head.index(name) for name in FILES] if all(name in head for name in FILES) else []
+        self._first: dict[tuple[str, ...], int] = {}
+        self._repeat: tuple[int, int] | None = None
+        self._alike: Counter[tuple[str, ...]] = Counter()
+        self._decimals = 0
+
+    def failed(self, cells: list[str]) -> bool:
+        """Whether a row says that its trial could not be scored."""
+        return self._failure is not None and len(cells) > self._failure and bool(cells[self._failure].strip())
+
+    def add(self, line: int, cells: list[str]) -> None:
+        """Remember a row."""
+        stripped = tuple(cell.strip() for cell in cells)
+        key = tuple(stripped[place] for place in self._files) if self._files else stripped
+        if key in self._first and self._repeat is None:
+            self._repeat = (line, self._first[key])
+        self._first.setdefault(key, line)
+        if not self._files:
+            score = stripped[self._score]
+            self._decimals = max(self._decimals, len(score.partition(".")[2].partition("e")[0]))
+            self._alike[stripped[: self._score] + stripped[self._score + 1 :]] += 1
+
+    def refuse(self, path: Path) -> None:
+        """Refuse the first repeated trial, if there is one."""
+        if self._repeat is None:
+            return
+        together = sum(count * (count - 1) / 2 for count in self._alike.values())
+        if not self._files and together / 10.0**self._decimals > CHANCE:
+            return
+        column = "columns “reference” and “probe”" if self._files else "column “score” and the rest"
+        raise _invalid(
+            path, f"line {self._repeat[0]} repeats line {self._repeat[1]} ({column})", "Give each trial once."
+        )
 
 
 def _check(path: Path, trials: TrialScores) -> None:
@@ -139,7 +199,7 @@ def _check(path: Path, trials: TrialScores) -> None:
     if wrong.size:
         truth = "mated" if trials.mated[wrong[0]] else "non-mated"
         names = f"“{trials.reference_subject[wrong[0]]}” and “{trials.probe_subject[wrong[0]]}”"
-        raise _invalid(path, f"trial {wrong[0] + 1} is called {truth}, but its subjects are {names}")
+        raise _invalid(path, f"trial {wrong[0] + 1} of “mated” is called {truth}, but its subjects are {names}")
     if np.unique(np.concatenate([trials.reference_subject, trials.probe_subject])).size < 2:
         raise UnusableInput(
             ReasonCode.TRIALS_TOO_FEW, f"{path} holds trials of one subject.", "Add trials of other people."

@@ -154,6 +154,30 @@ def test_vectors_from_elsewhere(shell: Shell, tmp_path: Path) -> None:
     assert shell("calibrate", "--embeddings", str(tmp_path / "bad.npz"))[0] == 3
 
 
+def test_vectors_are_evaluated(shell: Shell, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    x, y = vectors(12, 4)
+    np.savez(tmp_path / "x.npz", embeddings=x, labels=y)
+    code, found = shell("evaluate", "--embeddings", str(tmp_path / "x.npz"))
+    assert (code, found["trials"]) == (0, {"mated": 72, "non_mated": 1056})
+    columns = {"label": [f"s{one}" for one in y], "vector": x.tolist()}
+    parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+    code, again = shell("evaluate", "--embeddings", str(tmp_path / "x.parquet"))
+    assert (code, again["eer"]["value"]) == (0, found["eer"]["value"])
+    wide = {"subject": columns["label"], **{f"d{place}": x[:, place] for place in range(x.shape[1])}}
+    parquet.write_table(pa.table(wide), tmp_path / "wide.parquet")
+    assert shell("evaluate", "--embeddings", str(tmp_path / "wide.parquet"))[1]["eer"]["value"] == found["eer"]["value"]
+    assert shell("evaluate", "--embeddings", str(tmp_path / "x.npz"), "--similarity", "magic")[0] == 2
+    assert shell("evaluate")[0] == 2
+    x[3, 2] = np.nan
+    np.savez(tmp_path / "x.npz", embeddings=x, labels=y)
+    code, found = shell("evaluate", "--embeddings", str(tmp_path / "x.npz"))
+    assert code == 3
+    assert "row 4" in found["reason"]["message"]
+
+
 def test_a_folder_of_people(shell: Shell, tmp_path: Path) -> None:
     import cv2
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from verify_app.cli import state, words
 from verify_app.cli.options import FacesPolicy, ModalityName, chosen_modality, chosen_policy
 from verify_app.cli.progress import shown_progress
+from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
     from verify_app.evaluation.report import Summary
@@ -21,7 +22,16 @@ EXAMPLES_PER_REASON = 3
 
 @app.command()
 def evaluate(
-    trials: Annotated[str, typer.Argument(metavar="TRIALS.csv", help="The table of trials.", show_default=False)],
+    trials: Annotated[
+        str | None, typer.Argument(metavar="[TRIALS.csv]", help="The table of trials.", show_default=False)
+    ] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(metavar="X.npz", help="Instead: all pairs of labelled vectors from anywhere (NPZ or Parquet)."),
+    ] = None,
+    similarity: Annotated[
+        str, typer.Option(metavar="NAME", help="How --embeddings are compared: cosine or euclidean.")
+    ] = "cosine",
     root: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Folder that the paths start from; default the folder of the table."),
@@ -54,13 +64,21 @@ def evaluate(
       verify-app evaluate pairs.csv --root photos/
       verify-app evaluate calls.csv --root calls/ --modality voice --scores scores.csv
       verify-app evaluate pairs.csv --aligned --json | jq .eer
+      verify-app evaluate --embeddings genes.npz
 
     \b
     Exit codes: 0 done, 3 the table or every file cannot be used.
     """
+    if (trials is None) == (embeddings is None):
+        raise UsageError(
+            ReasonCode.USAGE, "Give either a table of trials or --embeddings.", "See verify-app evaluate --help."
+        )
+    if embeddings is not None:
+        _evaluate_vectors(embeddings, similarity)
     from verify_app.services.evaluate import EvaluateOptions
     from verify_app.services.evaluate import evaluate as evaluate_table
 
+    assert trials is not None  # noqa: S101  checked above
     options = EvaluateOptions(
         chosen_modality(modality), Path(root) if root else None, aligned, chosen_policy(faces), quality_gates
     )
@@ -69,6 +87,28 @@ def evaluate(
     if result.summary is None and result.unsummarised is not None:
         state.finish(_payload(result), f"{_head(result)}\n  {result.unsummarised.message}", 3)
     state.finish(_payload(result), _text(result))
+
+
+def _evaluate_vectors(file: str, similarity: str) -> NoReturn:
+    """All pairs of labelled vectors: the figures, and the end of the run."""
+    from verify_app.evaluation.report import summarise
+    from verify_app.services.calibrate import from_vector_file
+
+    found = from_vector_file(file, similarity)
+    summary = summarise(found.trials)
+    payload = {
+        "modality": found.modality,
+        "contract": found.contract_id,
+        "similarity": found.similarity,
+        "vectors": len(found.samples),
+        **summary.as_dict(),
+    }
+    head = (
+        f"{words.grouped(len(found.samples))} vectors of {words.grouped(summary.subjects or 0)} subjects: "
+        f"{words.grouped(summary.mated)} mated and {words.grouped(summary.non_mated)} non-mated pairs; "
+        "95 % intervals in brackets"
+    )
+    state.finish(payload, f"{head}\n{words.table(_figures(summary))}")
 
 
 def _payload(result: Evaluation) -> dict[str, Any]:

@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "embed": "Write the embeddings of files to an NPZ file.",
     "evaluate": "Measure error rates on a table of trials.",
     "calibrate": "Fit a calibration to your own trials or folders.",
-    "bench": "Measure how fast each step runs on this machine.",
+    "bench": "Compare similarities, normalisations and dimensions on the same data.",
     "batch": "Verify or search many rows of a table; resumes where it stopped.",
     "people": "List, show, rename, remove or export the people enrolled.",
     "models": "List, show or check the encoders.",

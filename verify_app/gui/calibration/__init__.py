@@ -1,0 +1,1 @@
+"""The page that turns scores into thresholds a careful person can trust."""

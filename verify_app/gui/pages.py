@@ -60,10 +60,17 @@ def _people(session: Session) -> Page:
     return PeoplePage(session)
 
 
+def _calibrate(session: Session) -> Page:
+    from verify_app.gui.calibration.page import CalibratePage
+
+    return CalibratePage(session)
+
+
 def entries() -> list[PageEntry]:
     """Every page, in the order of the navigation."""
     return [
         PageEntry("verify", lambda: translate("Navigation", "Verify"), "verify", _verify),
         PageEntry("enrol", lambda: translate("Navigation", "Enrol"), "enrol", _enrol),
         PageEntry("people", lambda: translate("Navigation", "People"), "people", _people),
+        PageEntry("calibrate", lambda: translate("Navigation", "Calibrate"), "calibrate", _calibrate),
     ]

@@ -43,6 +43,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis.setTextPen(pg.mkPen(colours.muted))
             axis.setLabel(name, color=colours.muted)
             axis.setStyle(tickLength=-4)
+            axis.enableAutoSIPrefix(False)
 
 
 def _filled(colour: QColor) -> tuple[object, object]:

@@ -1,0 +1,113 @@
+"""Where the trials come from: the choice of source, modality and similarity, and the loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QFileDialog
+
+from verify_app.domain import Modality
+from verify_app.gui import words
+from verify_app.gui.session import AppWork
+from verify_app.gui.text import translate
+from verify_app.gui.widgets.basic import Card, button, label, row
+from verify_app.services import trial_sets
+from verify_app.services.trial_sets import TrialSet
+
+PEOPLE, FOLDER, TABLE, SCORES = "people", "folder", "table", "scores"
+
+
+class SourceBar(Card):
+    """The line at the top of the page.
+
+    Signals:
+        wanted: work that gives a :class:`TrialSet`, for :meth:`Session.run`.
+        library: the saved calibrations are wanted.
+    """
+
+    wanted = Signal(object)
+    library = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(margin=12)
+        self.source = QComboBox()
+        self.source.setAccessibleName(translate("SourceBar", "Source of the comparisons"))
+        for key, name in (
+            (PEOPLE, translate("SourceBar", "Enrolled people")),
+            (FOLDER, translate("SourceBar", "Folder with one folder per person…")),
+            (TABLE, translate("SourceBar", "Table of trials…")),
+            (SCORES, translate("SourceBar", "Finished scores…")),
+        ):
+            self.source.addItem(name, key)
+        self.modality = QComboBox()
+        self.modality.setAccessibleName(translate("SourceBar", "Modality"))
+        for modality in Modality:
+            self.modality.addItem(words.modality_name(modality), modality)
+        self.load_button = button(translate("SourceBar", "Load"), self.load, role="primary")
+        saved = button(translate("SourceBar", "Saved calibrations…"), self.library.emit)
+        self.body.addLayout(
+            row(
+                label(translate("SourceBar", "Compare"), "h3"),
+                self.source,
+                self.modality,
+                self.load_button,
+                1,
+                saved,
+                gap=10,
+            )
+        )
+
+    @property
+    def chosen_modality(self) -> Modality:
+        """Face or voice."""
+        return Modality(self.modality.currentData())
+
+    def load(self) -> None:
+        """Ask for a file where the source needs one, and say what work is wanted."""
+        kind = self.source.currentData()
+        if kind == PEOPLE:
+            self.load_people()
+            return
+        if kind == FOLDER:
+            path = QFileDialog.getExistingDirectory(self, translate("SourceBar", "Folder with one folder per person"))
+        else:
+            kinds = "CSV (*.csv)" if kind == TABLE else translate("SourceBar", "Scores") + " (*.csv *.npz)"
+            path, _ = QFileDialog.getOpenFileName(self, translate("SourceBar", "Open"), "", kinds)
+        if path:
+            self.load_path(kind, Path(path))
+
+    def load_people(self) -> None:
+        """The people enrolled."""
+        modality = self.chosen_modality
+        work: AppWork[TrialSet] = lambda app, _p, _c: trial_sets.from_people(app, modality)  # noqa: E731
+        self.wanted.emit(work)
+
+    def load_path(self, kind: str, path: Path) -> None:
+        """A folder, a table of trials or finished scores."""
+        modality = self.chosen_modality
+        loaders: dict[str, AppWork[TrialSet]] = {
+            FOLDER: lambda app, progress, cancelled: trial_sets.from_folder(
+                app, path, modality, progress=progress, cancelled=cancelled
+            ),
+            TABLE: lambda app, progress, cancelled: trial_sets.from_trials(
+                app, path, modality, progress=progress, cancelled=cancelled
+            ),
+            SCORES: lambda _app, _p, _c: trial_sets.from_scores(path),
+        }
+        self.wanted.emit(loaders[kind])
+
+
+def summary(trial_set: TrialSet, subjects: int | None, effective: float) -> str:
+    """The trials in a sentence, with what they are worth."""
+    mated, others = trial_set.trials.mated_count, trial_set.trials.non_mated_count
+    counts = translate("SourceBar", "{others} comparisons of different people and {mated} of the same person").format(
+        others=words.number(others), mated=words.number(mated)
+    )
+    parts = [f"{trial_set.source[:1].upper()}{trial_set.source[1:]}: {counts}"]
+    if subjects is not None:
+        worth = translate("SourceBar", "{subjects} people; worth about {count} independent comparisons")
+        parts.append(worth.format(subjects=words.number(subjects), count=words.number(round(effective))))
+    if trial_set.failures:
+        parts.append(translate("SourceBar", "%n sample(s) could not be used", n=len(trial_set.failures)))
+    return ". ".join(parts) + "."

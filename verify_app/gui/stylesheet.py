@@ -98,7 +98,10 @@ QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: {down}; width: 10px; 
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{
     border: none; background: transparent; width: 18px;
 }}
-QComboBox QLineEdit, QComboBox QLineEdit:focus {{ border: none; padding: 0; min-height: 0; background: transparent; }}
+QComboBox QLineEdit, QComboBox QLineEdit:focus, QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{
+    border: none; padding: 0; min-height: 0; background: transparent;
+}}
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ padding-left: 8px; }}
 QComboBox QAbstractItemView, QMenu {{
     background: {t.surface}; border: 1px solid {t.border}; padding: 4px; outline: none;
     selection-background-color: {t.accent_soft}; selection-color: {t.text};
@@ -115,6 +118,9 @@ QListView::item {{ border-radius: 6px; padding: 7px 8px; }}
 QListView::item:hover {{ background: {t.sunken}; }}
 QListView::item:selected {{ background: {t.accent_soft}; color: {t.text}; }}
 QListView:focus, QTableView:focus {{ border: 2px solid {t.accent}; padding: 3px; }}
+QTableView[role="plain"], QTableView[role="plain"]:focus {{ border: none; border-radius: 0; padding: 0; }}
+QTableView::item {{ padding: 5px 8px; border-bottom: 1px solid {t.sunken}; }}
+QTableView::item:selected {{ background: {t.accent_soft}; color: {t.text}; }}
 QHeaderView::section {{
     background: {t.surface}; color: {t.muted}; border: none; border-bottom: 1px solid {t.border}; padding: 6px 8px;
 }}

@@ -73,6 +73,7 @@ class CalibratePage(Page):
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
         for widget, name in (
             (self.points, translate("CalibratePage", "Operating points")),
             (self.det, translate("CalibratePage", "Error trade-off")),
@@ -82,15 +83,20 @@ class CalibratePage(Page):
             (self.what_if, translate("CalibratePage", "Search 1:N")),
         ):
             self.tabs.addTab(widget, name)
-        left = column(Card(self.histogram, margin=8), Card(self.tabs, margin=8), gap=12)
+        key = row(
+            label(translate("CalibratePage", "■ other people"), "bad"),
+            label(translate("CalibratePage", "■ same person"), "good"),
+            1,
+            label(translate("CalibratePage", "Drag the line to see what a threshold does"), "small"),
+            gap=16,
+        )
+        left = column(Card(key, self.histogram, margin=10, gap=2), Card(self.tabs, margin=8), gap=12)
         left.setStretch(0, 5)
         left.setStretch(1, 6)
         figures = QWidget()
         right = column(self.numbers, self.target, 1, gap=12)
-        right.setContentsMargins(0, 0, 12, 0)
         figures.setLayout(right)
         actions = row(self.report_button, 1, self.save_button)
-        actions.setContentsMargins(0, 0, 12, 0)
         side = QWidget()
         side.setFixedWidth(312)
         side.setLayout(column(scrolling(figures), actions))
@@ -135,6 +141,13 @@ class CalibratePage(Page):
         self.points.chosen.connect(self._choose_point)
         self.worst.excluded.connect(self._exclude)
         self.compare.found.connect(self._lay_over)
+
+    def entered(self) -> None:
+        """Begin with the source."""
+        self.sources.source.setFocus()
+
+    def left(self) -> None:
+        """Loading goes on; its end is seen when the page comes back."""
 
     def load(self, work: AppWork[TrialSet]) -> None:
         """Load trials and compute everything about them."""

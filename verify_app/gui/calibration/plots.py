@@ -39,11 +39,11 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setBackground(colours.surface)
         for side, name in self._names.items():
             axis = self.getAxis(side)
+            axis.enableAutoSIPrefix(False)
             axis.setPen(pg.mkPen(colours.border))
             axis.setTextPen(pg.mkPen(colours.muted))
-            axis.setLabel(name, color=colours.muted)
+            axis.setLabel(name, color=colours.muted, siPrefixEnableRanges=())
             axis.setStyle(tickLength=-4)
-            axis.enableAutoSIPrefix(False)
 
 
 def _filled(colour: QColor) -> tuple[object, object]:
@@ -67,7 +67,6 @@ class HistogramPlot(Plot):
         self._mated = pg.PlotCurveItem([0.0, 1.0], [0.0], stepMode="center", fillLevel=0)
         self._non_mated = pg.PlotCurveItem([0.0, 1.0], [0.0], stepMode="center", fillLevel=0)
         self.line = pg.InfiniteLine(movable=True, angle=90)
-        self._legend: pg.LegendItem | None = None
         super().__init__(
             translate("HistogramPlot", "Distribution of mated and non-mated scores with the threshold"),
             translate("HistogramPlot", "score"),
@@ -76,9 +75,6 @@ class HistogramPlot(Plot):
         for item in (self._non_mated, self._mated, self.line):
             self.addItem(item)
         self.getAxis("left").setStyle(showValues=False)
-        self._legend = self.addLegend(offset=(-12, 8))
-        self._legend.addItem(self._non_mated, translate("HistogramPlot", "other people"))
-        self._legend.addItem(self._mated, translate("HistogramPlot", "same person"))
         self.paint_in(theme.current())
         self.line.setCursor(Qt.CursorShape.SizeHorCursor)
         self.line.sigDragged.connect(lambda line: self.previewed.emit(float(line.value())))
@@ -93,8 +89,6 @@ class HistogramPlot(Plot):
             item.setBrush(brush)
         self.line.setPen(pg.mkPen(colours.text, width=2))
         self.line.setHoverPen(pg.mkPen(colours.accent, width=4))
-        if self._legend is not None:
-            self._legend.setLabelTextColor(colours.text)
 
     def show_histogram(self, histogram: Histogram) -> None:
         """Show the two distributions."""

@@ -18,7 +18,6 @@ from verify_app.gui.widgets.notice import Notice
 from verify_app.reasons import Reason
 from verify_app.services.trial_sets import TrialSet
 
-
 PLAIN = ("cosine", "euclidean")
 
 

@@ -63,6 +63,7 @@ class LibraryDialog(QDialog):
         close = button(translate("LibraryDialog", "Close"), self.accept)
         buttons = row(self.use_button, self.export_button, self.remove_button, 1, import_button, close, gap=8)
         self.setLayout(column(self.table, self.detail, self.notice, buttons, margin=16))
+        self._update()
         self.refresh()
 
     @property

@@ -293,7 +293,10 @@ class CalibratePage(Page):
                 calibration = replace(calibration, saved_anyway=not calibration.supports(target))
             return calibration_library.save(app, calibration, activate=activate)  # type: ignore[arg-type]
 
-        self.session.run(self, job, lambda _id: self._saved(name), self._fail)
+        self.session.run(self, job, lambda _id: self._saved(name), self._explain)
+
+    def _explain(self, reason: Reason) -> None:
+        self.notice.explain(reason, "bad")
 
     def _saved(self, name: str) -> None:
         self.notice.say(translate("CalibratePage", "“{name}” is saved.").format(name=name), tone="good")
@@ -333,4 +336,4 @@ class CalibratePage(Page):
                 return
             self.notice.say(translate("CalibratePage", "Written to {file}.").format(file=kept), tone="good")
 
-        self.session.run(self, lambda _app, _p, _c: report.build(sheet, reading), write, self._fail)
+        self.session.run(self, lambda _app, _p, _c: report.build(sheet, reading), write, self._explain)

@@ -18,8 +18,6 @@ from verify_app.gui.widgets.notice import Notice
 from verify_app.reasons import Reason
 from verify_app.services.trial_sets import TrialSet
 
-PLAIN = ("cosine", "euclidean")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rival:
@@ -106,7 +104,7 @@ def ready_similarities() -> list[str]:
     """The similarities that need no fitting."""
     from verify_app.matching.similarity import names
 
-    return [name for name in names() if name in PLAIN]
+    return list(names(fitted=False))
 
 
 def _line(name: str, mine: float, other: float, sheet: Worksheet, rival: Rival) -> str:

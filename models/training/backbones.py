@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.voice_network import VoiceResidualEncoder
+
 
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions around a shortcut; ``stride`` 2 halves the map."""
@@ -116,7 +118,7 @@ class ResidualEncoder(nn.Module):
         self.pool.weight = nn.Parameter(self.pool.resized(side, side))
 
 
-BACKBONES: dict[str, type[nn.Module]] = {"residual": ResidualEncoder}
+BACKBONES: dict[str, type[nn.Module]] = {"residual": ResidualEncoder, "voice": VoiceResidualEncoder}
 """Networks by the ``kind`` used in a configuration."""
 
 

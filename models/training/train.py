@@ -34,7 +34,14 @@ def face_task(data: dict[str, Any], augmentation: dict[str, Any]) -> Task:
     return FaceTask(data, augmentation)
 
 
-TASKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Task]] = {"faces": face_task}
+def voice_task(data: dict[str, Any], augmentation: dict[str, Any]) -> Task:
+    """The speech pack."""
+    from models.training.voices import VoiceTask
+
+    return VoiceTask(data, augmentation)
+
+
+TASKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Task]] = {"faces": face_task, "voices": voice_task}
 """Modalities by the ``task`` named in a configuration."""
 
 

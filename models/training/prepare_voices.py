@@ -1,0 +1,155 @@
+"""Decode the speech and noise packs once and cache what the teachers say about them.
+
+Writes to the cache folder:
+
+- ``voices.npy``: int16, every clip after the other; ``voices-index.npz``: where each begins and who speaks;
+- ``noises.npy``: int16 ``[400, 80000]``;
+- ``voices-<teacher>.npy``: float32 ``[N, D]``, unit length, one row a clip;
+- the same under ``voices@<speed>…`` for speed-perturbed copies, which count as new voices.
+
+Run it once with ``python -m models.training.prepare_voices``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 16_000
+NOISE_SAMPLES = 5 * RATE
+
+
+def default_cache() -> Path:
+    """The cache folder: ``VERIFY_TRAINING_CACHE``, else ``~/.cache/verify-training``."""
+    named = os.environ.get("VERIFY_TRAINING_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "verify-training"
+
+
+def read_index(pack: Path) -> list[dict[str, str]]:
+    """Rows of the pack's ``index.csv`` in file order."""
+    with (pack / "index.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def decode(archive: zipfile.ZipFile, name: str) -> NDArray[np.int16]:
+    """One Ogg/Opus file of ``archive`` as 16 kHz mono int16 ``[T]``."""
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(archive.read(name)), dtype="int16", always_2d=True)
+    if rate != RATE:
+        import soxr
+
+        return np.asarray(soxr.resample(samples[:, 0], rate, RATE), dtype=np.int16)
+    return np.asarray(samples[:, 0], dtype=np.int16)
+
+
+def save(target: Path, array: NDArray[np.generic]) -> None:
+    """Write ``array`` so that a reader never sees half of it."""
+    partial = target.with_name(target.name + ".partial")
+    with partial.open("wb") as stream:
+        np.save(stream, array)
+    partial.rename(target)
+
+
+def decode_speech(pack: Path, cache: Path) -> None:
+    """Write ``voices.npy`` and ``voices-index.npz``."""
+    rows = read_index(pack)
+    shards: dict[str, zipfile.ZipFile] = {}
+    clips = []
+    for row in rows:
+        shard = f"speech-{int(row['shard']):02d}.zip"
+        if shard not in shards:
+            shards[shard] = zipfile.ZipFile(pack / shard)
+        clips.append(decode(shards[shard], row["file"]))
+    lengths = np.array([len(clip) for clip in clips])
+    np.savez(
+        cache / "voices-index.npz",
+        start=np.concatenate([[0], np.cumsum(lengths)[:-1]]),
+        length=lengths,
+        source=np.array([row["source"] for row in rows]),
+        speaker=np.array([row["speaker"] for row in rows]),
+        split=np.array([row["split"] for row in rows]),
+    )
+    save(cache / "voices.npy", np.concatenate(clips))
+
+
+def decode_noise(pack: Path, cache: Path) -> None:
+    """Write ``noises.npy``; shorter clips are repeated to five seconds."""
+    with zipfile.ZipFile(next(pack.glob("noise-*.zip"))) as archive:
+        clips = [np.resize(decode(archive, row["file"]), NOISE_SAMPLES) for row in read_index(pack)]
+    save(cache / "noises.npy", np.stack(clips))
+
+
+def change_speed(cache: Path, speed: float) -> None:
+    """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all."""
+    import soxr
+
+    index = np.load(cache / "voices-index.npz")
+    audio = np.load(cache / "voices.npy", mmap_mode="r")
+    clips = []
+    for start, length, split in zip(index["start"], index["length"], index["split"], strict=True):
+        clip = np.zeros(0, np.int16) if split == "dev" else audio[start : start + length]
+        clips.append(np.asarray(soxr.resample(clip, RATE * speed, RATE), np.int16) if len(clip) else clip)
+    lengths = np.array([len(clip) for clip in clips])
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    np.savez(cache / f"voices@{speed}-index.npz", **{**index, "start": starts, "length": lengths})
+    save(cache / f"voices@{speed}.npy", np.concatenate(clips))
+
+
+def ask_teacher(cache: Path, name: str, teacher_file: Path, stem: str, batch: int = 48) -> None:
+    """Write the embedding of every clip of ``<stem>.npy`` by the teacher ``name``."""
+    from .voice_teachers import Resemblyzer, ThinResNet
+
+    teacher = Resemblyzer() if name == "resemblyzer" else ThinResNet(teacher_file)
+    index = np.load(cache / f"{stem}-index.npz")
+    audio = np.load(cache / f"{stem}.npy", mmap_mode="r")
+    vectors = np.zeros((len(index["start"]), teacher.dimension), np.float32)
+    order = [row for row in np.argsort(index["length"]) if index["length"][row]]
+    for at in range(0, len(order), batch):
+        chosen = order[at : at + batch]
+        clips = [
+            audio[index["start"][row] : index["start"][row] + index["length"][row]].astype(np.float32) / 32768
+            for row in chosen
+        ]
+        vectors[chosen] = teacher.embed(clips)
+        if at % (batch * 20) == 0:
+            print(f"{stem} {name} {at + len(chosen)}/{len(order)}", flush=True)
+    save(cache / f"{stem}-{name}.npy", vectors)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--speech", type=Path, default=Path("../shared/data/speech"))
+    parser.add_argument("--noise", type=Path, default=Path("../shared/data/noise"))
+    parser.add_argument("--thin-resnet", type=Path, default=Path("../shared/teachers/thin_resnet_voxceleb.onnx"))
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    parser.add_argument("--speeds", type=float, nargs="*", default=[], help="e.g. 0.9 1.1")
+    parser.add_argument("--teachers", nargs="*", default=["resemblyzer", "thin-resnet"])
+    arguments = parser.parse_args()
+    cache: Path = arguments.cache
+    cache.mkdir(parents=True, exist_ok=True)
+    if not (cache / "voices.npy").exists():
+        decode_speech(arguments.speech, cache)
+    if not (cache / "noises.npy").exists():
+        decode_noise(arguments.noise, cache)
+    stems = ["voices"]
+    for speed in arguments.speeds:
+        stems.append(f"voices@{speed}")
+        if not (cache / f"voices@{speed}.npy").exists():
+            change_speed(cache, speed)
+    for stem in stems:
+        for name in arguments.teachers:
+            if not (cache / f"{stem}-{name}.npy").exists():
+                ask_teacher(cache, name, arguments.thin_resnet, stem)
+
+
+if __name__ == "__main__":
+    main()

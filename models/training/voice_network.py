@@ -1,0 +1,157 @@
+"""The voice encoder: waveform in, unit vector out, every step a node of the exported graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+RATE = 16_000
+WINDOW = 400
+"""Samples under one analysis window (25 ms)."""
+
+HOP = 160
+"""Samples from one frame to the next (10 ms)."""
+
+TRANSFORM = 512
+"""Length of the Fourier transform."""
+
+
+def mel_filters(bands: int, low: float, high: float) -> Tensor:
+    """Triangular filters ``[bands, 257]`` on the HTK mel scale (2595 log10(1 + f / 700)), f in Hz."""
+
+    def mel(hertz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hertz / 700.0)
+
+    edges = 700.0 * (10.0 ** (torch.linspace(mel(low), mel(high), bands + 2, dtype=torch.float64) / 2595.0) - 1.0)
+    bins = torch.arange(TRANSFORM // 2 + 1, dtype=torch.float64) * RATE / TRANSFORM
+    rising = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def fourier_kernels() -> Tensor:
+    """Hann-windowed cosines, then sines, ``[514, 1, 400]``: a convolution that is a Fourier transform."""
+    time = torch.arange(WINDOW, dtype=torch.float64)
+    frequency = torch.arange(TRANSFORM // 2 + 1, dtype=torch.float64)[:, None]
+    angle = 2 * math.pi * frequency * time / TRANSFORM
+    window = torch.hann_window(WINDOW, dtype=torch.float64)
+    return torch.cat([torch.cos(angle) * window, -torch.sin(angle) * window])[:, None].float()
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram ``[N, 1, bands, frames]`` of waveforms ``[N, T]``; loudness does not matter.
+
+    The waveform is scaled to unit root mean square, a floor 80 dB below the mean power keeps digital
+    silence finite, and every band has its mean over time subtracted (cepstral mean normalisation).
+
+    ``as_convolution`` chooses the exported arithmetic; training takes the equal, faster Fourier transform.
+    """
+
+    def __init__(self, bands: int, low: float = 20.0, high: float = 7_600.0) -> None:
+        super().__init__()
+        self.as_convolution = False
+        self.register_buffer("filters", mel_filters(bands, low, high), persistent=False)
+        self.register_buffer("kernels", fourier_kernels(), persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+
+    def power(self, waveform: Tensor) -> Tensor:
+        """Power spectrum ``[N, 257, frames]``."""
+        if self.as_convolution:
+            real, imaginary = functional.conv1d(waveform[:, None], self.kernels, stride=HOP).chunk(2, dim=1)
+            return real * real + imaginary * imaginary
+        frames = waveform.unfold(1, WINDOW, HOP) * self.window
+        return torch.view_as_real(torch.fft.rfft(frames, TRANSFORM)).square().sum(-1).transpose(1, 2)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        waveform = waveform - waveform.mean(1, keepdim=True)
+        level = waveform.square().mean(1, keepdim=True).clamp(min=1e-14).sqrt()
+        mel = torch.matmul(self.filters, self.power(waveform / level))
+        logarithm = torch.log(mel + 1e-4)
+        return (logarithm - logarithm.mean(2, keepdim=True))[:, None]
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut (He et al. 2016)."""
+
+    def __init__(self, before: int, after: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(after)
+        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(after)
+        self.shortcut: nn.Module = nn.Identity()
+        if before != after or stride != (1, 1):
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = functional.relu(self.first_norm(self.first(maps)))
+        return functional.relu(self.second_norm(self.second(inner)) + self.shortcut(maps))
+
+
+class AttentivePooling(nn.Module):
+    """Weighted mean and deviation over time (Okabe et al. 2018): ``[N, C, T]`` to ``[N, 2 C]``."""
+
+    def __init__(self, channels: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.hidden = nn.Conv1d(channels, hidden, 1)
+        self.score = nn.Conv1d(hidden, channels, 1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        weight = torch.softmax(self.score(torch.tanh(self.hidden(frames))).float(), dim=2)
+        frames = frames.float()
+        mean = (weight * frames).sum(2)
+        variance = (weight * frames.square()).sum(2) - mean.square()
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
+
+
+class VoiceResidualEncoder(nn.Module):
+    """Residual network over log-mel pictures ``[N, 1, bands, frames]`` to ``dimension`` raw numbers.
+
+    The stem halves time and frequency; ``STRIDES`` says what each stage does to (frequency, time).
+    """
+
+    STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1))
+
+    def __init__(
+        self,
+        bands: int = 64,
+        widths: Sequence[int] = (32, 64, 128, 192),
+        depths: Sequence[int] = (1, 2, 3, 2),
+        dimension: int = 256,
+    ) -> None:
+        super().__init__()
+        self.bands = bands
+        self.stem = nn.Conv2d(1, widths[0], 5, 2, 2, bias=False)
+        self.stem_norm = nn.BatchNorm2d(widths[0])
+        blocks: list[nn.Module] = []
+        before, height = widths[0], (bands + 1) // 2
+        for width, depth, stride in zip(widths, depths, self.STRIDES, strict=True):
+            for number in range(depth):
+                blocks.append(Block(before, width, stride if number == 0 else (1, 1)))
+                before = width
+            height = -(-height // stride[0])
+        self.blocks = nn.Sequential(*blocks)
+        self.pooling = AttentivePooling(before * height)
+        self.pooled_norm = nn.BatchNorm1d(2 * before * height)
+        self.projection = nn.Linear(2 * before * height, dimension)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = self.blocks(functional.relu(self.stem_norm(self.stem(maps))))
+        raw: Tensor = self.projection(self.pooled_norm(self.pooling(maps.flatten(1, 2))))
+        return raw
+
+
+class VoiceGraph(nn.Module):
+    """What is shipped: waveforms ``[N, T]`` (16 kHz, T >= 16 000) to unit embeddings ``[N, D]``."""
+
+    def __init__(self, encoder: VoiceResidualEncoder) -> None:
+        super().__init__()
+        self.front_end = LogMel(encoder.bands)
+        self.encoder = encoder
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return functional.normalize(self.encoder(self.front_end(waveform)), dim=1)

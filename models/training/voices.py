@@ -1,0 +1,190 @@
+"""Voices as a training task: the decoded pack, its degradations, its development split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.evaluate import summary
+from models.training.export import write_onnx
+from models.training.prepare_voices import default_cache
+from models.training.voice_network import HOP, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder
+from models.training.voices_augment import VoiceAugmentation, augment, mask, simulate_rooms
+
+HELD_OUT_EVERY = 6
+"""Every sixth LibriSpeech speaker stays out of training: a second, clean development set."""
+
+HELD_OUT_CROP = 3 * 16_000
+
+NOISE_HELD_OUT_EVERY = 5
+"""Every fifth noise clip stays out of training, for measurements."""
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows scaled to unit Euclidean length."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-9)).astype(np.float32)
+
+
+def held_out_speakers(index: dict[str, NDArray[Any]]) -> set[str]:
+    """LibriSpeech speakers that are never trained on."""
+    names = np.unique(index["speaker"][index["source"] == "libri"])
+    return set(names[::HELD_OUT_EVERY].tolist())
+
+
+class Recordings:
+    """One decoded pack (``voices`` or a speed-perturbed copy) and its teacher embeddings."""
+
+    def __init__(self, cache: Path, stem: str, teacher: str) -> None:
+        self.index = dict(np.load(cache / f"{stem}-index.npz"))
+        self.audio: NDArray[np.int16] = np.load(cache / f"{stem}.npy", mmap_mode="r")
+        self.teacher: NDArray[np.float32] = np.load(cache / f"{stem}-{teacher}.npy")
+
+    def clip(self, row: int) -> NDArray[np.int16]:
+        """A whole clip ``[T]``."""
+        start = int(self.index["start"][row])
+        return self.audio[start : start + int(self.index["length"][row])]
+
+    def crop(self, row: int, samples: int, place: float) -> NDArray[np.int16]:
+        """``samples`` samples of a clip; ``place`` 0..1 says where. Shorter clips are repeated."""
+        clip = self.clip(row)
+        if len(clip) >= samples:
+            start = int(place * (len(clip) - samples))
+            return clip[start : start + samples]
+        return np.resize(np.roll(clip, int(place * len(clip))), samples)
+
+
+class VoiceTask:
+    """Training clips (splits ``train`` and ``unlabelled``) and the development clips of the pack.
+
+    The teacher's space is centred: its mean over the training clips is subtracted before the length is made
+    one, and each labelled clip's target is drawn half-way to the mean of its speaker.
+
+    Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
+    counts as new speakers), ``speaker_share`` (how far targets move to the speaker's mean, 0..1).
+    ``size`` of a stage is the crop in hundredths of a second.
+    """
+
+    def __init__(self, data: dict[str, Any], augmentation: dict[str, Any], bands: int = 64) -> None:
+        cache = Path(data["cache"]) if "cache" in data else default_cache()
+        teacher = str(data.get("teacher", "resemblyzer"))
+        stems = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
+        self.recordings = [Recordings(cache, stem, teacher) for stem in stems]
+        self.options = VoiceAugmentation(**augmentation)
+        self.noises: NDArray[np.int16] = np.load(cache / "noises.npy", mmap_mode="r")
+        self.noise_rows = np.flatnonzero(np.arange(len(self.noises)) % NOISE_HELD_OUT_EVERY != 0)
+        self.rooms = simulate_rooms(400, torch.Generator().manual_seed(7))
+        self.front_end = LogMel(bands)
+        self.generator = np.random.default_rng(11)
+        self._choose_rows()
+        self.teacher: Tensor | None = torch.from_numpy(self._targets(float(data.get("speaker_share", 0.5))))
+
+    def _choose_rows(self) -> None:
+        places, names = [], []
+        for copy, pack in enumerate(self.recordings):
+            index = pack.index
+            outside = held_out_speakers(index)
+            for row, (split, speaker) in enumerate(zip(index["split"], index["speaker"], strict=True)):
+                if split == "dev" or speaker in outside or index["length"][row] < 8_000:
+                    continue
+                places.append((copy, row))
+                names.append(f"{speaker}@{copy}" if split == "train" else "")
+        self.places = np.array(places)
+        known, number = np.unique(names, return_inverse=True)
+        anonymous = int(known[0] == "")
+        self.labels = torch.from_numpy(number.astype(np.int64) - anonymous)
+        self.classes = len(known) - anonymous
+
+    def _targets(self, speaker_share: float) -> NDArray[np.float32]:
+        raw = np.stack([self.recordings[copy].teacher[row] for copy, row in self.places])
+        self.teacher_mean = raw[self.places[:, 0] == 0].mean(0)
+        centred = unit(raw - self.teacher_mean)
+        labels = self.labels.numpy()
+        known = labels >= 0
+        means = np.zeros((self.classes, raw.shape[1]), np.float32)
+        np.add.at(means, labels[known], centred[known])
+        centred[known] = unit((1 - speaker_share) * centred[known] + speaker_share * unit(means)[labels[known]])
+        return centred
+
+    def waveforms(self, places: Tensor, samples: int) -> Tensor:
+        """Clean crops ``[B, samples]`` of the training clips at ``places``."""
+        chosen = self.places[places.numpy()]
+        spots = self.generator.random(len(chosen))
+        crops = [
+            self.recordings[copy].crop(row, samples, spot) for (copy, row), spot in zip(chosen, spots, strict=True)
+        ]
+        return torch.from_numpy(np.stack(crops).astype(np.float32) / 32768)
+
+    def environments(self, count: int, samples: int) -> Tensor:
+        """Random stretches ``[count, samples]`` of recorded noise."""
+        rows = self.generator.choice(self.noise_rows, count)
+        shifts = self.generator.integers(0, self.noises.shape[1], count)
+        crops = [np.resize(np.roll(self.noises[row], shift), samples) for row, shift in zip(rows, shifts, strict=True)]
+        return torch.from_numpy(np.stack(crops).astype(np.float32) / 32768)
+
+    @torch.no_grad()
+    def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
+        """Log-mel pictures ``[B, 1, bands, size]`` of freshly degraded crops."""
+        samples = (size - 1) * HOP + WINDOW
+        speech = self.waveforms(places, samples)
+        degraded = augment(speech, self.environments(len(places), samples), self.rooms, self.options)
+        return mask(self.front_end(degraded), self.options.mask).to(device)
+
+    def development_clips(self) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
+        """The development clips and their subject numbers."""
+        pack = self.recordings[0]
+        rows = np.flatnonzero(pack.index["split"] == "dev")
+        subjects = np.unique(pack.index["speaker"][rows], return_inverse=True)[1].astype(np.int64)
+        return [pack.clip(int(row)) for row in rows], subjects
+
+    def held_out_clips(self) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
+        """Up to five crops of 3 s from every held-out LibriSpeech speaker (one recording each)."""
+        pack = self.recordings[0]
+        clips, subjects = [], []
+        for number, speaker in enumerate(sorted(held_out_speakers(pack.index))):
+            for row in np.flatnonzero(pack.index["speaker"] == speaker):
+                clip = pack.clip(int(row))
+                for part in range(min(5, len(clip) // HELD_OUT_CROP)):
+                    clips.append(clip[part * HELD_OUT_CROP : (part + 1) * HELD_OUT_CROP])
+                    subjects.append(number)
+        return clips, np.array(subjects)
+
+    @torch.no_grad()
+    def embed(self, encoder: nn.Module, clips: list[NDArray[np.int16]], device: torch.device) -> NDArray[np.float32]:
+        """Unit embeddings ``[N, D]`` of whole clips; equal lengths share a batch."""
+        encoder.eval()
+        found: dict[int, Tensor] = {}
+        order = sorted(range(len(clips)), key=lambda number: len(clips[number]))
+        while order:
+            length = len(clips[order[0]])
+            batch = [number for number in order[:32] if len(clips[number]) == length]
+            order = order[len(batch) :]
+            waveform = torch.from_numpy(np.stack([clips[number] for number in batch]).astype(np.float32) / 32768)
+            maps = self.front_end(waveform).to(device)
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                raw = encoder(maps)
+            found |= dict(zip(batch, functional.normalize(raw.float(), dim=1).cpu(), strict=True))
+        return torch.stack([found[number] for number in range(len(clips))]).numpy()
+
+    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0) -> dict[str, Any]:
+        """Rates on the development split (whole clips); the held-out LibriSpeech EER beside it."""
+        clips, subjects = self.development_clips()
+        result = summary(self.embed(encoder, clips, device), subjects, rounds)
+        clips, subjects = self.held_out_clips()
+        result["held_out_libri_eer"] = summary(self.embed(encoder, clips, device), subjects)["eer"]
+        return result
+
+    def export(self, encoder: nn.Module, path: Path) -> None:
+        """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz."""
+        assert isinstance(encoder, VoiceResidualEncoder)
+        graph = VoiceGraph(encoder)
+        graph.front_end.as_convolution = True
+        write_onnx(
+            graph, torch.randn(2, 32_000), path, input_name="waveform", dynamic={0: "samples", 1: "time"}, half=True
+        )

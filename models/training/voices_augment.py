@@ -1,0 +1,160 @@
+"""Degradations of clean speech: rooms, noise, babble, telephone, low-pass, tilt, clipping, coarse samples.
+
+Everything that is a linear filter (room, telephone, low-pass, tilt) is one multiplication in the
+frequency domain; the rest happens to the samples. Loudness is not varied: the front end removes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+RATE = 16_000
+ROOM_SAMPLES = 8_000
+"""Longest simulated room response: half a second."""
+
+
+@dataclass(frozen=True)
+class VoiceAugmentation:
+    """Shares (0..1) of the samples that a degradation meets, and its range."""
+
+    room: float = 0.35
+    telephone: float = 0.12
+    low_pass: float = 0.15
+    tilt: float = 0.4
+    noise: float = 0.6
+    snr: tuple[float, float] = (0.0, 22.0)
+    """Signal-to-noise ratio in dB, drawn evenly."""
+    clipping: float = 0.05
+    coarse: float = 0.05
+    mask: float = 0.4
+    """Share of spectrograms with a hidden band and a hidden stretch (Park et al., 2019)."""
+
+
+def simulate_rooms(count: int, generator: torch.Generator) -> Tensor:
+    """Room responses ``[count, 8000]``: a direct sound, a few early echoes, a decaying tail.
+
+    Reverberation time (60 dB) 0.1 to 0.8 s; the direct sound is 3 to 15 dB above the rest.
+    """
+    time = torch.arange(ROOM_SAMPLES) / RATE
+    decay = 0.1 + 0.7 * torch.rand(count, 1, generator=generator)
+    tail = torch.randn(count, ROOM_SAMPLES, generator=generator) * 10 ** (-3.0 * time / decay)
+    tail[:, : RATE // 400] = 0.0
+    echoes = torch.randint(16, 800, (count, 6), generator=generator)
+    strength = torch.randn(count, 6, generator=generator) * 3.0 * 10 ** (-3.0 * echoes / RATE / decay)
+    tail.scatter_add_(1, echoes, strength)
+    tail /= tail.square().sum(1, keepdim=True).sqrt()
+    direct = 10 ** ((3.0 + 12.0 * torch.rand(count, generator=generator)) / 20.0)
+    tail[:, 0] = direct
+    return tail / tail.square().sum(1, keepdim=True).sqrt()
+
+
+def roll_off(frequency: Tensor, corner: Tensor, order: float, rising: bool) -> Tensor:
+    """Magnitude of a Butterworth low-pass (or, ``rising``, high-pass) at ``frequency`` in Hz."""
+    ratio = corner / frequency.clamp(min=1.0) if rising else frequency / corner
+    return (1.0 + ratio.clamp(max=1e3) ** (2 * order)).rsqrt()
+
+
+def channel(count: int, options: VoiceAugmentation) -> Tensor:
+    """Magnitude responses ``[count, 257]`` of random microphones and lines, 0 to 8 kHz."""
+    frequency = torch.linspace(0, RATE / 2, 257)
+
+    def chosen(share: float) -> Tensor:
+        return torch.rand(count, 1) < share
+
+    response = torch.ones(count, len(frequency))
+    knots = 6.0 * torch.randn(count, 1, 7)
+    tilt = functional.interpolate(knots, len(frequency), mode="linear", align_corners=True)[:, 0]
+    response = torch.where(chosen(options.tilt), 10 ** (tilt.clamp(-15, 15) / 20.0), response)
+    corner = 2_500.0 + 4_500.0 * torch.rand(count, 1)
+    low = roll_off(frequency, corner, 8.0, rising=False)
+    response = torch.where(chosen(options.low_pass), response * low, response)
+    line = roll_off(frequency, torch.tensor(300.0), 4.0, True) * roll_off(frequency, torch.tensor(3_400.0), 10.0, False)
+    return torch.where(chosen(options.telephone), response * line, response)
+
+
+def coloured_noise(count: int, samples: int) -> Tensor:
+    """Noise ``[count, samples]`` whose power falls by 0 to 6 dB per octave."""
+    spectrum = torch.fft.rfft(torch.randn(count, samples))
+    slope = torch.rand(count, 1)
+    frequency = torch.arange(spectrum.shape[1]).clamp(min=1).float()
+    return torch.fft.irfft(spectrum * frequency**-slope, samples)
+
+
+def babble(speech: Tensor) -> Tensor:
+    """Every row ``[B, T]`` becomes a mixture of one to six other rows."""
+    total = torch.zeros_like(speech)
+    level = speech.square().mean(1, keepdim=True).sqrt().clamp(min=1e-5)
+    voices = torch.randint(1, 7, (len(speech), 1))
+    for number, shift in enumerate(torch.randperm(max(len(speech) - 1, 1))[:6].tolist()):
+        other = (speech / level).roll(shift + 1, 0).roll(int(torch.randint(speech.shape[1], ())), 1)
+        total += other * (number < voices)
+    return total
+
+
+def add_noise(speech: Tensor, environment: Tensor, options: VoiceAugmentation) -> Tensor:
+    """Speech ``[B, T]`` plus recorded (``environment`` ``[B, T]``), artificial noise or babble."""
+    count = len(speech)
+    kind = torch.rand(count)
+    noise = environment.clone()
+    artificial, voices = (kind > 0.45) & (kind <= 0.65), kind > 0.65
+    if artificial.any():
+        noise[artificial] = coloured_noise(int(artificial.sum()), speech.shape[1])
+    if voices.any():
+        noise[voices] = babble(speech)[voices]
+    low, high = options.snr
+    ratio = low + (high - low) * torch.rand(count, 1)
+    wanted = speech.square().mean(1, keepdim=True) * 10 ** (-ratio / 10.0)
+    gain = (wanted / noise.square().mean(1, keepdim=True).clamp(min=1e-10)).sqrt()
+    return speech + noise * gain * (torch.rand(count, 1) < options.noise)
+
+
+def distort(speech: Tensor, options: VoiceAugmentation) -> Tensor:
+    """Clip some rows at a share of their peak; give others the steps of an 8-bit mu-law line."""
+    count = len(speech)
+    peak = speech.abs().amax(1, keepdim=True).clamp(min=1e-5)
+    limit = peak * (0.1 + 0.5 * torch.rand(count, 1))
+    clipped = torch.minimum(torch.maximum(speech, -limit), limit)
+    speech = torch.where(torch.rand(count, 1) < options.clipping, clipped, speech)
+    rows = (torch.rand(count) < options.coarse).nonzero().flatten()
+    if len(rows):
+        small = speech[rows] / peak[rows]
+        pressed = torch.sign(small) * torch.log1p(255 * small.abs()) / 5.545
+        steps = (pressed * 127).round() / 127
+        speech = speech.index_copy(0, rows, torch.sign(steps) * torch.expm1(5.545 * steps.abs()) / 255 * peak[rows])
+    return speech
+
+
+def augment(speech: Tensor, environment: Tensor, rooms: Tensor, options: VoiceAugmentation) -> Tensor:
+    """Degrade clean speech ``[B, T]``; the result has the same shape."""
+    count, samples = speech.shape
+    length = -(-(samples + ROOM_SAMPLES) // 4_096) * 4_096
+    noise_first = bool(torch.rand(()) < 0.3)
+    if noise_first:
+        speech = add_noise(speech, environment, options)
+    spectrum = torch.fft.rfft(speech, length)
+    response = channel(count, options)[:, None]
+    spectrum *= functional.interpolate(response, spectrum.shape[1], mode="linear", align_corners=True)[:, 0]
+    inside = (torch.rand(count) < options.room).nonzero().flatten()
+    if len(inside):
+        picked = rooms[torch.randint(len(rooms), (len(inside),))]
+        spectrum[inside] *= torch.fft.rfft(picked, length)
+    filtered = torch.fft.irfft(spectrum, length)[:, :samples]
+    # Noise that came before the filter passed through the same room and line; otherwise it is added behind it.
+    return distort(filtered if noise_first else add_noise(filtered, environment, options), options)
+
+
+def mask(maps: Tensor, share: float) -> Tensor:
+    """Hide one band (up to 8 rows) and one stretch (up to 20 frames) in some log-mel pictures."""
+    count, _, bands, frames = maps.shape
+    chosen = torch.rand(count, 1) < share
+    for size, widest, shape in ((bands, 8, (count, 1, bands, 1)), (frames, 20, (count, 1, 1, frames))):
+        width = torch.rand(count, 1) * widest
+        start = torch.rand(count, 1) * (size - width)
+        place = torch.arange(size)[None]
+        hidden = (place >= start) & (place < start + width) & chosen
+        maps = maps.masked_fill(hidden.view(shape), 0.0)
+    return maps

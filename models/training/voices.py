@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.training.evaluate import summary
 from models.training.export import write_onnx
 from models.training.prepare_voices import default_cache
-from models.training.voice_network import HOP, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder
+from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder
 from models.training.voices_augment import VoiceAugmentation, augment, mask, simulate_rooms
 
 HELD_OUT_EVERY = 6
@@ -183,8 +183,12 @@ class VoiceTask:
     def export(self, encoder: nn.Module, path: Path) -> None:
         """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz."""
         assert isinstance(encoder, VoiceResidualEncoder)
-        graph = VoiceGraph(encoder)
-        graph.front_end.as_convolution = True
-        write_onnx(
-            graph, torch.randn(2, 32_000), path, input_name="waveform", dynamic={0: "samples", 1: "time"}, half=True
-        )
+        export_voice(encoder, path)
+
+
+def export_voice(encoder: VoiceResidualEncoder, path: Path, *, half: bool = True) -> None:
+    """Write a voice encoder: input ``waveform`` float32 ``[N, T]``, output ``embedding`` ``[N, D]``."""
+    graph = VoiceGraph(encoder)
+    graph.front_end.as_convolution = True
+    example = torch.randn(2, 2 * RATE)
+    write_onnx(graph, example, path, input_name="waveform", dynamic={0: "samples", 1: "time"}, half=half)

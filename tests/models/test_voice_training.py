@@ -1,0 +1,171 @@
+"""The voice recipe: the exported graph computes what was trained; degradations do what they say."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training extra (torch) is not installed")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+from models.training import voices_augment as degrade  # noqa: E402
+from models.training.backbones import build  # noqa: E402
+from models.training.config import load  # noqa: E402
+from models.training.export import weights_of  # noqa: E402
+from models.training.voice_network import HOP, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder  # noqa: E402
+from models.training.voices import export_voice, held_out_speakers  # noqa: E402
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+SMALL = {"kind": "voice", "bands": 24, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "dimension": 12}
+
+
+def sounds(count: int, samples: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(count, samples, generator=generator)
+    return 0.1 * torch.cumsum(noise, 1).sub(torch.cumsum(noise, 1).mean(1, keepdim=True)) / samples**0.5 + 0.02 * noise
+
+
+def run(path: Path, waveforms: torch.Tensor) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["embedding"], {"waveform": waveforms.numpy()})[0]
+
+
+def farthest(first: np.ndarray, second: np.ndarray) -> float:
+    return float((1 - (first * second).sum(1)).max())
+
+
+@pytest.fixture
+def network() -> VoiceResidualEncoder:
+    """A small network whose normalisation statistics are not the trivial ones."""
+    torch.manual_seed(0)
+    made = build(SMALL)
+    assert isinstance(made, VoiceResidualEncoder)
+    made.train()
+    with torch.no_grad():
+        for _ in range(5):
+            made(torch.randn(8, 1, 24, 120) * 2)
+    return made.eval()
+
+
+def test_the_convolution_is_the_fourier_transform_of_training() -> None:
+    front_end = LogMel(64)
+    waveforms = sounds(3, 24_000)
+    trained = front_end(waveforms)
+    front_end.as_convolution = True
+    assert trained.shape == (3, 1, 64, (24_000 - WINDOW) // HOP + 1)
+    assert torch.allclose(front_end(waveforms), trained, atol=2e-3)
+
+
+def test_the_spectrogram_ignores_loudness_and_has_no_mean() -> None:
+    front_end = LogMel(64)
+    waveforms = sounds(2, 20_000)
+    maps = front_end(waveforms)
+    assert torch.allclose(maps, front_end(waveforms * 40), atol=1e-3)
+    assert maps.mean(3).abs().max() < 1e-4
+
+
+def test_a_tone_lights_the_band_that_holds_it() -> None:
+    front_end = LogMel(64)
+    time = torch.arange(16_000) / 16_000
+    for hertz in (300.0, 1_000.0, 3_000.0):
+        tone = torch.sin(2 * torch.pi * hertz * time)[None]
+        band = int(torch.matmul(front_end.filters, front_end.power(tone)).mean(2).argmax())
+        centre = float((front_end.filters[band] * torch.arange(257)).sum() / front_end.filters[band].sum() * 31.25)
+        assert abs(centre - hertz) < 0.12 * hertz + 40
+
+
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("samples", [16_000, 23_457, 64_000])
+def test_the_exported_graph_agrees_with_the_network(
+    network: VoiceResidualEncoder, tmp_path: Path, samples: int, half: bool
+) -> None:
+    export_voice(network, tmp_path / "model.onnx", half=half)
+    waveforms = sounds(2, samples)
+    with torch.no_grad():
+        wanted = VoiceGraph(network).eval()(waveforms).numpy()
+    assert farthest(run(tmp_path / "model.onnx", waveforms), wanted) <= 1e-4
+
+
+def test_the_shipped_file_agrees_with_its_weights_in_torch() -> None:
+    file = MODELS / "voice-encoder" / "model.onnx"
+    shape = load(MODELS / "training" / "voice.toml").backbone
+    network = build(shape)
+    assert isinstance(network, VoiceResidualEncoder)
+    own = network.state_dict()
+    found = {name: value for name, value in weights_of(file).items() if name in own}
+    missing = {name for name in own if not name.endswith("num_batches_tracked")} - set(found)
+    assert not missing
+    network.load_state_dict(own | found)
+    waveforms = sounds(3, 40_000, seed=5)
+    with torch.no_grad():
+        wanted = VoiceGraph(network).eval()(waveforms).numpy()
+    assert farthest(run(file, waveforms), wanted) <= 1e-4
+
+
+def test_the_recipe_is_valid_and_names_the_shipped_dimension() -> None:
+    experiment = load(MODELS / "training" / "voice.toml")
+    tables = tomllib.loads((MODELS / "manifest.toml").read_text(encoding="utf-8"))["model"]
+    entry = next(table for table in tables if table["name"] == "voice-encoder")
+    assert experiment.backbone["dimension"] == entry["dimension"]
+
+
+def test_noise_is_mixed_at_the_ratio_asked_for() -> None:
+    torch.manual_seed(1)
+    options = degrade.VoiceAugmentation(noise=1.0, snr=(5.0, 5.0))
+    speech, noise = sounds(6, 16_000), torch.randn(6, 16_000)
+    added = degrade.add_noise(speech, noise, options) - speech
+    ratio = 10 * torch.log10(speech.square().mean(1) / added.square().mean(1))
+    assert torch.allclose(ratio, torch.full((6,), 5.0), atol=0.05)
+
+
+def test_the_telephone_keeps_its_band_and_nothing_else() -> None:
+    only = degrade.VoiceAugmentation(room=0, telephone=1, low_pass=0, tilt=0, noise=0, clipping=0, coarse=0)
+    response = degrade.channel(2, only)
+    hertz = torch.linspace(0, 8_000, 257)
+    assert response[:, (hertz > 500) & (hertz < 2_800)].min() > 0.8
+    assert response[:, hertz > 4_500].max() < 0.1
+    assert response[:, hertz < 100].max() < 0.1
+
+
+def test_degrading_nothing_changes_nothing() -> None:
+    nothing = degrade.VoiceAugmentation(room=0, telephone=0, low_pass=0, tilt=0, noise=0, clipping=0, coarse=0)
+    speech = sounds(3, 20_000)
+    rooms = degrade.simulate_rooms(4, torch.Generator().manual_seed(0))
+    assert torch.allclose(degrade.augment(speech, torch.zeros_like(speech), rooms, nothing), speech, atol=1e-5)
+
+
+def test_everything_at_once_stays_finite_and_keeps_its_shape() -> None:
+    torch.manual_seed(3)
+    every = degrade.VoiceAugmentation(1, 1, 1, 1, 1, (0.0, 20.0), 1, 1)
+    speech = sounds(8, 32_240)
+    speech[0] = 0.0
+    rooms = degrade.simulate_rooms(4, torch.Generator().manual_seed(0))
+    degraded = degrade.augment(speech, torch.randn_like(speech), rooms, every)
+    assert degraded.shape == speech.shape
+    assert torch.isfinite(degraded).all()
+
+
+def test_masks_hide_some_pictures_and_leave_the_rest() -> None:
+    torch.manual_seed(4)
+    maps = torch.ones(200, 1, 64, 100)
+    hidden = (degrade.mask(maps, 0.5) == 0).flatten(1).any(1)
+    assert 60 < int(hidden.sum()) < 140
+    assert torch.equal(degrade.mask(maps, 0.0), maps)
+
+
+def test_rooms_begin_with_the_direct_sound_and_have_unit_energy() -> None:
+    rooms = degrade.simulate_rooms(20, torch.Generator().manual_seed(0))
+    assert torch.allclose(rooms.square().sum(1), torch.ones(20), atol=1e-4)
+    assert (rooms.abs().argmax(1) == 0).float().mean() > 0.8
+
+
+def test_held_out_readers_are_a_sixth_of_librispeech_and_nobody_else() -> None:
+    speakers = np.array([f"libri_{number:03d}" for number in range(60)] + ["ocean_1", "ocean_2"])
+    sources = np.array(["libri"] * 60 + ["ocean"] * 2)
+    outside = held_out_speakers({"speaker": speakers, "source": sources})
+    assert len(outside) == 10
+    assert all(name.startswith("libri") for name in outside)

@@ -87,15 +87,19 @@ def decode_noise(pack: Path, cache: Path) -> None:
     save(cache / "noises.npy", np.stack(clips))
 
 
-def change_speed(cache: Path, speed: float) -> None:
-    """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all."""
+def change_speed(cache: Path, speed: float, only: str | None = None) -> None:
+    """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all.
+
+    ``only`` names one source; the clips of the others are left empty.
+    """
     import soxr
 
     index = np.load(cache / "voices-index.npz")
     audio = np.load(cache / "voices.npy", mmap_mode="r")
     clips = []
-    for start, length, split in zip(index["start"], index["length"], index["split"], strict=True):
-        clip = np.zeros(0, np.int16) if split == "dev" else audio[start : start + length]
+    wanted = (index["split"] != "dev") & (index["source"] == only if only else True)
+    for start, length, taken in zip(index["start"], index["length"], wanted, strict=True):
+        clip = audio[start : start + length] if taken else np.zeros(0, np.int16)
         clips.append(np.asarray(soxr.resample(clip, RATE * speed, RATE), np.int16) if len(clip) else clip)
     lengths = np.array([len(clip) for clip in clips])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -132,6 +136,7 @@ def main() -> None:
     parser.add_argument("--thin-resnet", type=Path, default=Path("../shared/teachers/thin_resnet_voxceleb.onnx"))
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--speeds", type=float, nargs="*", default=[], help="e.g. 0.9 1.1")
+    parser.add_argument("--read-speeds", type=float, nargs="*", default=[], help="the same for LibriSpeech alone")
     parser.add_argument("--teachers", nargs="*", default=["resemblyzer", "thin-resnet"])
     arguments = parser.parse_args()
     cache: Path = arguments.cache
@@ -141,10 +146,10 @@ def main() -> None:
     if not (cache / "noises.npy").exists():
         decode_noise(arguments.noise, cache)
     stems = ["voices"]
-    for speed in arguments.speeds:
+    for speed in arguments.speeds + arguments.read_speeds:
         stems.append(f"voices@{speed}")
         if not (cache / f"voices@{speed}.npy").exists():
-            change_speed(cache, speed)
+            change_speed(cache, speed, "libri" if speed in arguments.read_speeds else None)
     for stem in stems:
         for name in arguments.teachers:
             if not (cache / f"{stem}-{name}.npy").exists():

@@ -66,15 +66,20 @@ class VoiceTask:
     The teacher's space is centred: its mean over the training clips is subtracted before the length is made
     one, and each labelled clip's target is drawn half-way to the mean of its speaker.
 
+    A speaker is drawn in proportion to the square root of his or her seconds, so that a set of many speakers with
+    one long clip each (LibriSpeech) is not drowned by one of few speakers and many clips.
+
     Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
-    counts as new speakers), ``speaker_share`` (how far targets move to the speaker's mean, 0..1).
+    counts as new speakers), ``nameless_speeds`` (copies that are distilled only), ``speaker_share`` (how far targets
+    move to the speaker's mean, 0..1).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
     def __init__(self, data: dict[str, Any], augmentation: dict[str, Any], bands: int = 64) -> None:
         cache = Path(data["cache"]) if "cache" in data else default_cache()
         teacher = str(data.get("teacher", "resemblyzer"))
-        stems = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
+        named = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
+        stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
         self.recordings = [Recordings(cache, stem, teacher) for stem in stems]
         self.options = VoiceAugmentation(**augmentation)
         self.noises: NDArray[np.int16] = np.load(cache / "noises.npy", mmap_mode="r")
@@ -82,11 +87,11 @@ class VoiceTask:
         self.rooms = simulate_rooms(400, torch.Generator().manual_seed(7))
         self.front_end = LogMel(bands)
         self.generator = np.random.default_rng(11)
-        self._choose_rows()
+        self._choose_rows(len(named))
         self.teacher: Tensor | None = torch.from_numpy(self._targets(float(data.get("speaker_share", 0.5))))
 
-    def _choose_rows(self) -> None:
-        places, names = [], []
+    def _choose_rows(self, named: int) -> None:
+        places, names, speakers = [], [], []
         for copy, pack in enumerate(self.recordings):
             index = pack.index
             outside = held_out_speakers(index)
@@ -94,27 +99,33 @@ class VoiceTask:
                 if split == "dev" or speaker in outside or index["length"][row] < 8_000:
                     continue
                 places.append((copy, row))
-                names.append(f"{speaker}@{copy}" if split == "train" else "")
-        self.places = np.array(places)
+                speakers.append(f"{speaker}@{copy}" if split == "train" else f"{row}@{copy}")
+                names.append(speakers[-1] if split == "train" and copy < named else "")
         known, number = np.unique(names, return_inverse=True)
         anonymous = int(known[0] == "")
-        self.labels = torch.from_numpy(number.astype(np.int64) - anonymous)
         self.classes = len(known) - anonymous
+        self.clips = np.array(places)
+        self.clip_labels = number.astype(np.int64) - anonymous
+        seconds = np.array([self.recordings[copy].index["length"][row] / RATE for copy, row in places])
+        speaker = np.unique(speakers, return_inverse=True)[1]
+        together = np.bincount(speaker, weights=seconds)[speaker]
+        repeats = np.maximum(1, np.rint(3 * seconds / np.sqrt(together))).astype(np.int64)
+        self.draws = np.repeat(np.arange(len(places)), repeats)
+        self.labels = torch.from_numpy(self.clip_labels[self.draws])
 
     def _targets(self, speaker_share: float) -> NDArray[np.float32]:
-        raw = np.stack([self.recordings[copy].teacher[row] for copy, row in self.places])
-        self.teacher_mean = raw[self.places[:, 0] == 0].mean(0)
-        centred = unit(raw - self.teacher_mean)
-        labels = self.labels.numpy()
+        raw = np.stack([self.recordings[copy].teacher[row] for copy, row in self.clips])
+        centred = unit(raw - raw[self.clips[:, 0] == 0].mean(0))
+        labels = self.clip_labels
         known = labels >= 0
         means = np.zeros((self.classes, raw.shape[1]), np.float32)
         np.add.at(means, labels[known], centred[known])
         centred[known] = unit((1 - speaker_share) * centred[known] + speaker_share * unit(means)[labels[known]])
-        return centred
+        return centred[self.draws]
 
     def waveforms(self, places: Tensor, samples: int) -> Tensor:
         """Clean crops ``[B, samples]`` of the training clips at ``places``."""
-        chosen = self.places[places.numpy()]
+        chosen = self.clips[self.draws[places.numpy()]]
         spots = self.generator.random(len(chosen))
         crops = [
             self.recordings[copy].crop(row, samples, spot) for (copy, row), spot in zip(chosen, spots, strict=True)

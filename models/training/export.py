@@ -10,6 +10,7 @@ arithmetic stays float32 and ONNX Runtime folds the casts when it loads the file
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.backbones import ResidualEncoder
+
+TWINS = "equal_parameters"
+"""Key of the note that names parameters stored once because they are equal."""
 
 
 class FaceGraph(nn.Module):
@@ -92,14 +96,26 @@ def write_onnx(
             do_constant_folding=False,
         )
     model = onnx.load(str(partial))
+    twins = twins_of(graph, {tensor.name for tensor in model.graph.initializer})
     if half:
         halve_weights(model)
-    for key, value in (notes or {}).items():
+    for key, value in {**(notes or {}), TWINS: json.dumps(twins)}.items():
         note = model.metadata_props.add()
         note.key, note.value = key, value
     onnx.checker.check_model(model)
     onnx.save(model, str(partial))
     partial.rename(path)
+
+
+def twins_of(graph: nn.Module, stored: set[str]) -> dict[str, str]:
+    """Parameters that the exporter left out because a ``stored`` one is equal, each with its twin's name."""
+    own = {name: value for name, value in graph.state_dict().items() if value.dtype.is_floating_point}
+    twins = {}
+    for name in own.keys() - stored:
+        equal = (other for other in sorted(own.keys() & stored) if torch.equal(own[other], own[name]))
+        if (twin := next(equal, None)) is not None:
+            twins[name] = twin
+    return twins
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -108,13 +124,18 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     import onnx
     from onnx import numpy_helper
 
+    model = onnx.load(str(path))
     found = {}
-    for tensor in onnx.load(str(path)).graph.initializer:
+    for tensor in model.graph.initializer:
         name = tensor.name.removesuffix("_half").removeprefix("encoder.")
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float16:
             values = values.astype(np.float32)
         found[name] = torch.from_numpy(values.copy())
+    for note in model.metadata_props:
+        if note.key == TWINS:
+            pairs = json.loads(note.value).items()
+            found |= {name.removeprefix("encoder."): found[twin.removeprefix("encoder.")] for name, twin in pairs}
     return found
 
 

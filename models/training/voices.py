@@ -183,16 +183,16 @@ class VoiceTask:
             found |= dict(zip(batch, functional.normalize(raw.float(), dim=1).cpu(), strict=True))
         return torch.stack([found[number] for number in range(len(clips))]).numpy()
 
-    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0) -> dict[str, Any]:
-        """Rates on the development split (whole clips); the held-out LibriSpeech EER beside it."""
+    def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = 0) -> dict[str, Any]:
+        """Rates on the development split (whole clips, whatever ``size``); the held-out LibriSpeech EER beside it."""
         clips, subjects = self.development_clips()
         result = summary(self.embed(encoder, clips, device), subjects, rounds)
         clips, subjects = self.held_out_clips()
         result["held_out_libri_eer"] = summary(self.embed(encoder, clips, device), subjects)["eer"]
         return result
 
-    def export(self, encoder: nn.Module, path: Path) -> None:
-        """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz."""
+    def export(self, encoder: nn.Module, path: Path, size: int = 0) -> None:
+        """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz, of any length."""
         assert isinstance(encoder, VoiceResidualEncoder)
         export_voice(encoder, path)
 

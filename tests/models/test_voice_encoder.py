@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -116,15 +117,14 @@ def test_speakers_it_never_heard_are_told_apart(session: Any, shared_data: Path)
     pack = shared_data / "speech"
     with (pack / "index.csv").open(newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "dev"]
-    speakers = sorted({row["speaker"] for row in rows})[::5]
+    speakers = sorted({row["speaker"] for row in rows})[::8]
     vectors, subjects = [], []
-    for row in rows:
-        if row["speaker"] not in speakers:
-            continue
-        with zipfile.ZipFile(pack / f"speech-{int(row['shard']):02d}.zip") as shard:
-            wave, _ = soundfile.read(io.BytesIO(shard.read(row["file"])), dtype="float32")
-        vectors.append(embed(session, wave[None])[0])
-        subjects.append(row["speaker"])
+    with contextlib.ExitStack() as stack:
+        shards = {n: stack.enter_context(zipfile.ZipFile(pack / f"speech-{int(n):02d}.zip")) for n in "0123"}
+        for row in (row for row in rows if row["speaker"] in speakers):
+            wave, _ = soundfile.read(io.BytesIO(shards[row["shard"]].read(row["file"])), dtype="float32")
+            vectors.append(embed(session, wave[None, : 3 * RATE])[0])
+            subjects.append(row["speaker"])
     scores = np.stack(vectors) @ np.stack(vectors).T
     names = np.array(subjects)
     same = names[:, None] == names[None, :]

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 _QT_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
-_silence = threading.Lock()
 
 
 @cache
@@ -34,24 +33,50 @@ def opencv() -> Any:
     return cv2
 
 
+class _Silencer:
+    """Points the error stream at nowhere while anybody wants silence; several threads may at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._kept: int | None = None
+
+    def enter(self) -> None:
+        with self._lock:
+            self._wanted += 1
+            if self._wanted > 1:
+                return
+            try:
+                sys.stderr.flush()
+                self._kept = os.dup(2)
+            except (OSError, AttributeError, ValueError):  # no error stream at all, as under pythonw
+                self._kept = None
+                return
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if self._wanted == 0 and self._kept is not None:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+                self._kept = None
+
+
+_silencer = _Silencer()
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Send what C code writes to the error stream to nowhere, for as long as the block runs.
 
-    libjpeg, libpng and PortAudio know no other way to be silent. One block at a time: the stream
-    belongs to the whole process, so keep the block to the one native call.
+    libjpeg, libpng and PortAudio know no other way to be silent. The stream belongs to the whole
+    process, so keep the block to the one native call.
     """
-    with _silence:
-        try:
-            sys.stderr.flush()
-            kept = os.dup(2)
-        except (OSError, AttributeError, ValueError):  # no error stream at all, as under pythonw
-            yield
-            return
-        try:
-            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    _silencer.enter()
+    try:
+        yield
+    finally:
+        _silencer.leave()

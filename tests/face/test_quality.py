@@ -63,10 +63,10 @@ def test_quality_falls_with_darkness_and_glare(crop: ImageArray) -> None:
 
 
 def test_quality_falls_with_distance(crop: ImageArray) -> None:
-    scores = [assess(measure(crop, TEMPLATE * scale)).score for scale in (1, 0.6, 0.4, 0.25)]
+    scores = [assess(measure(crop, TEMPLATE * scale)).score for scale in (1, 0.6, 0.4, 0.2)]
 
     assert all(before > after for before, after in pairwise(scores))
-    assert ReasonCode.FACE_TOO_SMALL in _codes(crop, TEMPLATE * 0.25)
+    assert ReasonCode.FACE_TOO_SMALL in _codes(crop, TEMPLATE * 0.2)
     assert ReasonCode.FACE_TOO_SMALL not in _codes(crop, TEMPLATE * 0.4)
 
 

@@ -100,8 +100,9 @@ def test_same_recording_same_embedding_at_any_level(tiny: VoicePipeline, talk: F
 
 @pytest.mark.shared_data
 def test_short_noisy_and_overdriven_speech_is_refused(tiny: VoicePipeline, talk: FloatArray) -> None:
-    speech = tiny.analyse(_sample(talk)).speech
-    short = np.concatenate([np.zeros(RATE), speech[: int(0.6 * RATE)], np.zeros(RATE)])
+    analysis = tiny.analyse(_sample(talk))
+    speech, begin = analysis.speech, int(analysis.segments[0][0] * RATE)
+    short = np.concatenate([np.zeros(RATE), talk[begin : begin + int(0.6 * RATE)], np.zeros(RATE)])
     overdriven = np.clip(talk / np.abs(talk).max() * 30, -1, 1)
     noise = np.random.default_rng(0).normal(0, 1, len(talk)).astype(np.float32)
     buried = talk + noise * float(np.sqrt(np.mean(speech**2)) * 1.5)
@@ -128,7 +129,8 @@ def test_quality_falls_with_noise_and_with_less_speech(tiny: VoicePipeline, talk
 def test_long_recordings_give_twenty_seconds(tiny: VoicePipeline, talk: FloatArray) -> None:
     analysis = tiny.analyse(_sample(np.tile(talk, 6)))
 
-    assert analysis.speech_seconds == pytest.approx(MAX_SPEECH_SECONDS, abs=0.1)
+    assert len(analysis.speech) == MAX_SPEECH_SECONDS * RATE
+    assert MAX_SPEECH_SECONDS <= analysis.speech_seconds < MAX_SPEECH_SECONDS + 2
     assert analysis.spectrogram().shape == (257, len(analysis.speech) // 160 + 1)
 
 
@@ -137,7 +139,8 @@ def test_the_finder_takes_any_waveform(samples: int, seed: int) -> None:
     waveform = np.random.default_rng(seed).uniform(-1, 1, samples).astype(np.float32)
     speech = SpeechFinder().find(waveform)
 
-    assert len(speech.joined) + len(speech.rest) == samples
+    assert len(speech.spoken) + len(speech.rest) == samples
+    assert len(speech.spoken) <= len(speech.joined) <= samples
     assert 0 <= assess(measure(speech, 0.0)).score <= 1
 
 
@@ -146,7 +149,7 @@ def test_signal_to_noise_ratio_is_in_decibels() -> None:
     noise = rng.normal(0, 0.01, 2 * RATE).astype(np.float32)
     for decibels in (5, 10, 20, 30):
         loud = rng.normal(0, 0.01 * np.sqrt(1 + 10 ** (decibels / 10)), 3 * RATE).astype(np.float32)
-        measures = measure(Speech(((0.0, 3.0),), loud, noise), 0.0)
+        measures = measure(Speech(((0.0, 3.0),), loud, noise, loud), 0.0)
 
         assert measures["snr"] == pytest.approx(decibels, abs=0.5)
         assert measures["level"] == pytest.approx(10 * np.log10(np.mean(loud**2)), abs=0.1)
@@ -160,4 +163,4 @@ def test_a_tone_is_a_line_in_the_spectrogram() -> None:
     assert (picture[:, 5:-5].argmax(axis=0) == 32).all()
     assert picture.max() == 0
     assert picture.min() == -80
-    assert spectrogram(np.zeros(0, np.float32)).shape == (257, 1)
+    assert spectrogram(np.zeros(0, np.float32)).shape == (257, 4)

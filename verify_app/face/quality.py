@@ -12,7 +12,7 @@ from verify_app.native import opencv
 from verify_app.reasons import Reason, ReasonCode
 
 # Below (or above) these a face is refused: encoders fail there more often than not.
-MIN_EYE_DISTANCE = 10.0
+MIN_EYE_DISTANCE = 8.0
 MIN_BRIGHTNESS = 0.10
 MAX_BRIGHTNESS = 0.93
 MIN_CONTRAST = 0.035
@@ -96,7 +96,7 @@ def assess(measures: dict[str, float]) -> Quality:
         _ramp(measures["contrast"], 0.0, 0.15),
     ]
     if "eye_distance" in measures:
-        factors.append(_ramp(math.log(max(measures["eye_distance"], 1.0)), math.log(6.0), math.log(36.0)))
+        factors.append(_ramp(math.log(max(measures["eye_distance"], 1.0)), math.log(5.0), math.log(40.0)))
         factors.append(_ramp(abs(measures["yaw"]), 75.0, 10.0))
         factors.append(_ramp(abs(measures["pitch"]), 50.0, 5.0))
     if "detector_score" in measures:

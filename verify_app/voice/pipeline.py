@@ -26,20 +26,17 @@ class VoiceAnalysis:
 
     Attributes:
         segments: begin and end of each stretch of speech, in seconds.
-        speech: float32 (samples,), 16 kHz: the segments joined, at most 20 s.
+        speech: float32 (samples,), 16 kHz: the segments with their margins joined, at most 20 s.
+        speech_seconds: how long somebody speaks, margins not counted.
         quality: how usable it is.
         sample_sha256: digest of the sample it was found in.
     """
 
     segments: tuple[tuple[float, float], ...]
     speech: FloatArray
+    speech_seconds: float
     quality: Quality
     sample_sha256: str
-
-    @property
-    def speech_seconds(self) -> float:
-        """Length of the joined speech."""
-        return len(self.speech) / RATE
 
     def spectrogram(self) -> FloatArray:
         """The joined speech as a picture: float32 (257, frames), -80..0 dB; row 0 is 0 Hz."""
@@ -103,7 +100,7 @@ class VoicePipeline:
         quality = assess(measure(speech, float(sample.details.get("clipped_share", 0.0))))
         if not len(speech.joined) or (gates and quality.reasons):
             raise _refusal(sample, quality.reasons[0])
-        return VoiceAnalysis(speech.segments, speech.joined, quality, sample.sha256)
+        return VoiceAnalysis(speech.segments, speech.joined, len(speech.spoken) / RATE, quality, sample.sha256)
 
     def embed(self, analyses: Sequence[VoiceAnalysis]) -> list[Embedding]:
         """Embed analysed recordings, one inference each: their lengths differ."""

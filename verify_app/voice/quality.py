@@ -29,10 +29,10 @@ def measure(speech: Speech, clipped_share: float) -> dict[str, float]:
         ``speech_seconds``, ``level`` (root mean square of the speech in dB of full scale), ``snr``
         (signal-to-noise ratio in dB, at most 60) and ``clipped_share``.
     """
-    power = _frame_power(speech.joined)
+    power = _frame_power(speech.spoken)
     signal = float(power.mean()) if len(power) else 0.0
     return {
-        "speech_seconds": len(speech.joined) / RATE,
+        "speech_seconds": len(speech.spoken) / RATE,
         "level": _decibels(signal),
         "snr": _snr(signal, _noise_power(speech, power)),
         "clipped_share": clipped_share,

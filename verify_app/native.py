@@ -21,6 +21,7 @@ def opencv() -> Any:
     the variables are put back as they were.
     """
     before = {name: os.environ.get(name) for name in _QT_VARIABLES}
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of the FFmpeg inside OpenCV; -8 is quiet
     import cv2
 
     for name, value in before.items():

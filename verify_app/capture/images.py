@@ -56,10 +56,17 @@ def to_rgb8(pixels: NDArray[Any]) -> ImageArray:
     if pixels.shape[2] == 2:
         pixels = np.dstack([pixels[..., 0]] * 3 + [pixels[..., 1]])
     if pixels.shape[2] == 4:
-        alpha = pixels[..., 3:].astype(np.uint16)
-        blend = (pixels[..., :3] * alpha + _BACKGROUND * (255 - alpha) + 127) // 255
-        pixels = blend.astype(np.uint8)
+        pixels = _on_background(pixels)
     return np.ascontiguousarray(pixels[..., 2::-1])
+
+
+def _on_background(pixels: ImageArray) -> ImageArray:
+    """Blend four channels, the last of them opacity, with white; row by row, for large pictures' sake."""
+    blended = pixels[..., :3].copy()
+    for row in np.flatnonzero((pixels[..., 3] < 255).any(axis=1)):
+        opacity = pixels[row, :, 3:].astype(np.uint16)
+        blended[row] = (pixels[row, :, :3] * opacity + _BACKGROUND * (255 - opacity) + 127) // 255
+    return blended
 
 
 def upright(image: ImageArray, orientation: int) -> ImageArray:

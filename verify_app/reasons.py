@@ -121,7 +121,7 @@ class StateError(VerifyAppError):
     exit_code = 4
 
 
-class Cancelled(VerifyAppError):  # noqa: N818 - it is no error
+class Cancelled(VerifyAppError):
     """The user stopped it (exit code 130)."""
 
     exit_code = 130

@@ -14,7 +14,6 @@ from verify_app.services.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from enrollment_db import Store
-
     from verify_app.encoders.manifest import Manifest
     from verify_app.face.pipeline import FacePipeline
     from verify_app.voice.pipeline import VoicePipeline

@@ -16,7 +16,6 @@ from verify_app.services.storage import store_errors
 
 if TYPE_CHECKING:
     from enrollment_db import Person
-
     from verify_app.face.pipeline import FaceAnalysis
     from verify_app.voice.pipeline import VoiceAnalysis
 

@@ -10,7 +10,13 @@ from typing import Any
 from verify_app.reasons import ReasonCode, StateError
 
 FILE_NAME = "people.toml"
-KINDS = ("enrol_faces", "probe_faces", "enrol_voices", "probe_voices")
+COLUMNS = {
+    "enrol_faces": "face_references",
+    "probe_faces": "face_probes",
+    "enrol_voices": "voice_references",
+    "probe_voices": "voice_probes",
+}
+"""Attribute of a demo person -> name in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +70,6 @@ def demo_people(folder: Path | None = None) -> tuple[DemoPerson, ...]:
 
 
 def _person(folder: Path, row: dict[str, Any]) -> DemoPerson:
-    files = {kind: tuple(folder / name for name in row[kind]) for kind in KINDS}
+    own = folder / row["folder"]
+    files = {name: tuple(own / file for file in row[column]) for name, column in COLUMNS.items()}
     return DemoPerson(str(row["name"]), **files)

@@ -19,7 +19,7 @@ from verify_app.services.rates import rate_text
         (0.5, "50 %"),
         (0.0, "none"),
         (1.0, "100 %"),
-        (1e-12, "1 in 1e12"),
+        (1e-12, "under 1 in 1 000 000 000"),
     ],
 )
 def test_rates(rate: float, text: str) -> None:

@@ -83,7 +83,7 @@ def demo(
 
 
 def _text(result: Demo) -> str:
-    head = ("shows", "claims to be", "by", "decision", "score", "predicted false-match rate", "reason")
+    head = ("shows", "claims to be", "by", "decision", "score", "predicted false-match rate (95 %)", "reason")
     rows = [
         (
             claim.shown,
@@ -91,7 +91,7 @@ def _text(result: Demo) -> str:
             claim.by,
             "verified" if claim.result.decision.verified else "not verified",
             ", ".join(f"{comparison.score:.3f}" for comparison in claim.result.decision.comparisons),
-            words.rate_interval(claim.result.decision.predicted_fmr),
+            words.rate_bound(claim.result.decision.predicted_fmr),
             claim.result.decision.reason.code.value + ("" if claim.right else " (wrong)"),
         )
         for claim in result.claims
@@ -103,7 +103,7 @@ def _text(result: Demo) -> str:
             "both",
             search.result.match.name if search.result.match else "unknown",
             "",
-            words.rate_interval(search.result.candidates[0].predicted_fpir),
+            words.rate_bound(search.result.candidates[0].predicted_fpir),
             search.result.reason.code.value + ("" if search.right else " (wrong)"),
         )
         for search in result.searches

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from verify_app.domain import Interval
-from verify_app.services.rates import grouped, rate_interval_text, rate_text
+from verify_app.services.rates import grouped, rate_bound_text, rate_interval_text, rate_text
 
-__all__ = ["count", "grouped", "percent_interval", "rate", "rate_interval", "strong", "table"]
-rate, rate_interval = rate_text, rate_interval_text
+__all__ = ["count", "grouped", "percent_interval", "rate", "rate_bound", "rate_interval", "strong", "table"]
+rate, rate_interval, rate_bound = rate_text, rate_interval_text, rate_bound_text
 
 
 def percent_interval(interval: Interval | None) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from verify_app.domain import Interval
 
+RAREST = 1e-9
+"""Rates below this are not told apart: no data of a desktop application show them."""
+
 
 def rate_text(value: float) -> str:
     """A rate in words: ``1 in 8 300`` for small ones, a percentage from 10 % up."""
     if value <= 0:
         return "none"
+    if value < RAREST:
+        return f"under 1 in {grouped(1 / RAREST)}"
     if value >= 0.1:
         return f"{100 * value:.0f} %"
     return f"1 in {grouped(float(f'{1 / value:.2g}'))}"
@@ -22,8 +27,13 @@ def rate_interval_text(interval: Interval | None) -> str:
     return f"{rate_text(interval.value)} ({100 * interval.confidence:.0f} %: {low} to {high})"
 
 
+def rate_bound_text(interval: Interval | None) -> str:
+    """A rate with its upper bound alone: the side that matters, in less room."""
+    if interval is None:
+        return "–"
+    return f"{rate_text(interval.value)}, at most {rate_text(interval.high)}"
+
+
 def grouped(value: float) -> str:
-    """A whole number in groups of three, ``12 000``; from a billion up as ``3e12``."""
-    if value < 1e9:
-        return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.0e}".replace("e+", "e")
+    """A whole number in groups of three: ``12 000``."""
+    return f"{value:,.0f}".replace(",", " ")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from verify_app import __version__
-from verify_app.domain import Comparison, ImageArray
+from verify_app.domain import Comparison, ImageArray, Interval
 from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services.demo.run import Demo, DemoClaim, DemoSearch, counts
-from verify_app.services.rates import rate_interval_text, rate_text
+from verify_app.services.rates import rate_text
 
 if TYPE_CHECKING:
     from verify_app.services.samples import SampleOutcome
@@ -78,7 +78,7 @@ def _claim(claim: DemoClaim) -> dict[str, Any]:
         "by": claim.by,
         "verified": decision.verified,
         "reason": decision.reason.message,
-        "rate": rate_interval_text(decision.predicted_fmr),
+        **_rate(decision.predicted_fmr),
         "scores": [_score(comparison) for comparison in decision.comparisons],
         "samples": [_sample(outcome) for outcome in claim.result.samples],
     }
@@ -94,11 +94,16 @@ def _search(search: DemoSearch) -> dict[str, Any]:
         "reason": result.reason.message,
         "gallery": result.gallery,
         "candidates": [
-            {"name": candidate.person.name, "rate": rate_interval_text(candidate.predicted_fpir)}
-            for candidate in result.candidates[:2]
+            {"name": candidate.person.name, **_rate(candidate.predicted_fpir)} for candidate in result.candidates[:2]
         ],
         "samples": [_sample(outcome) for outcome in result.samples],
     }
+
+
+def _rate(interval: Interval | None) -> dict[str, str]:
+    if interval is None:
+        return {"rate": "–", "rate_high": "–"}
+    return {"rate": rate_text(interval.value), "rate_high": rate_text(interval.high)}
 
 
 def _score(comparison: Comparison) -> dict[str, str]:

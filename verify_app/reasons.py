@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     FILE_TRUNCATED = "file_truncated"
     FORMAT_UNSUPPORTED = "format_unsupported"
     MODALITY_MISMATCH = "modality_mismatch"
+    SAMPLE_KNOWN = "sample_known"
     # images
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_TOO_SMALL = "image_too_small"

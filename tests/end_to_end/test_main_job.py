@@ -70,7 +70,7 @@ def test_good_samples_are_kept_and_bad_ones_reported(tool: Tool, people: People,
     bad.write_bytes(b"")
 
     first = tool("enroll", people[0].name, people[0].enrol_faces[0], bad, "--json")
-    again = tool("enroll", people[0].name, people[0].enrol_faces[1], "--json")
+    again = tool("enroll", people[0].name, people[0].enrol_faces[1], people[0].enrol_faces[0], "--json")
     none = tool("enroll", "Somebody", bad, "--json")
     kept = tool("people", "list", "--json")
 
@@ -78,6 +78,7 @@ def test_good_samples_are_kept_and_bad_ones_reported(tool: Tool, people: People,
     assert [sample["accepted"] for sample in first.json["samples"]] == [True, False]
     assert first.json["samples"][1]["reason"]["code"] == "file_empty"
     assert (again.code, again.json["created"], again.json["kept"]) == (0, False, 1)
+    assert again.json["samples"][1]["reason"]["code"] == "sample_known"
     assert (none.code, none.reason) == (3, "file_empty")
     assert [(one["name"], one["faces"]) for one in kept.json["people"]] == [(people[0].name, 2)]
 

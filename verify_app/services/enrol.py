@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from verify_app.domain import Contract, ImageArray
-from verify_app.reasons import ReasonCode, UsageError
+from verify_app.domain import Contract, ImageArray, Modality
+from verify_app.reasons import Reason, ReasonCode, UsageError
 from verify_app.services.application import Application
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 from verify_app.services.samples import SampleInput, SampleOutcome, accepted_by_modality, examine
@@ -58,7 +58,7 @@ def enrol(
     """
     name = check_name(name)
     person = find_person(app, name)
-    outcomes = examine(app, items, progress=progress, cancelled=cancelled)
+    outcomes = _without_known(app, person, examine(app, items, progress=progress, cancelled=cancelled))
     accepted_by_modality(outcomes)
     stop_if(cancelled)
     created = person is None
@@ -97,6 +97,34 @@ def find_person(app: Application, name: str) -> Person | None:
             if error.kind is not ErrorKind.NO_SUCH_PERSON:
                 raise
             return None
+
+
+def _without_known(
+    app: Application, person: Person | None, outcomes: tuple[SampleOutcome, ...]
+) -> tuple[SampleOutcome, ...]:
+    """The outcomes with every sample refused that is kept already: the same sample twice is no second reference."""
+    known: set[tuple[str, str]] = set()
+    if person is not None:
+        with store_errors():
+            contracts = {app.contract(modality).id for modality in Modality}
+            present = {
+                template.sample_id for contract in contracts for template in app.store.templates(contract, person.id)
+            }
+            known = {(one.modality, one.sha256) for one in app.store.samples(person.id) if one.id in present}
+    checked = []
+    for outcome in outcomes:
+        if outcome.embedding is not None:
+            key = (outcome.embedding.modality.value, outcome.embedding.sample_sha256)
+            if key in known:
+                reason = Reason(
+                    ReasonCode.SAMPLE_KNOWN,
+                    f"{outcome.source} is enrolled for this person already.",
+                    "Use another sample: the same one again tells nothing new.",
+                )
+                outcome = replace(outcome, embedding=None, reason=reason)
+            known.add(key)
+        checked.append(outcome)
+    return tuple(checked)
 
 
 def contract_dict(contract: Contract) -> dict[str, str | int]:

@@ -33,6 +33,7 @@ class LabelledVectors:
         files: array (n,), where each came from, or None.
         contract: contract id of the embeddings, ``"any"`` when the file does not tell.
         modality: ``"face"``, ``"voice"``, or ``"vectors"`` when the file does not tell.
+        quality: array (n,) of quality scores 0..1, or None.
     """
 
     vectors: NDArray[np.float32]
@@ -40,6 +41,7 @@ class LabelledVectors:
     files: NDArray[Any] | None = None
     contract: str = "any"
     modality: str = "vectors"
+    quality: NDArray[Any] | None = None
 
 
 def read_vectors(path: str | Path) -> LabelledVectors:
@@ -154,6 +156,7 @@ def _checked(file: Path, columns: dict[str, NDArray[Any]]) -> LabelledVectors:
         files if files is not None and files.shape == subjects.shape else None,
         str(columns["contract"].flat[0]) if "contract" in columns else "any",
         str(columns["modality"].flat[0]) if "modality" in columns else "vectors",
+        columns["quality"] if "quality" in columns and columns["quality"].shape == subjects.shape else None,
     )
 
 

@@ -55,7 +55,7 @@ def test_quality_falls_with_blur_and_motion(crop: ImageArray, upright: bool) -> 
 
 def test_quality_falls_with_darkness_and_glare(crop: ImageArray) -> None:
     darker = [np.clip(crop.astype(float) * gain, 0, 255).astype(np.uint8) for gain in (0.6, 0.3, 0.15, 0.08)]
-    brighter = [np.clip(crop.astype(float) + more, 0, 255).astype(np.uint8) for more in (60, 90, 110, 125)]
+    brighter = [np.clip(crop.astype(float) + more, 0, 255).astype(np.uint8) for more in (60, 90, 110, 135)]
     for series, code in ((darker, ReasonCode.FACE_TOO_DARK), (brighter, ReasonCode.FACE_TOO_BRIGHT)):
         scores = [assess(measure(picture)).score for picture in series]
         assert all(before > after for before, after in pairwise(scores))

@@ -14,7 +14,7 @@ from verify_app.reasons import Reason, ReasonCode
 # Below (or above) these a face is refused: at FMR 1e-3 about half of the mated comparisons fail there.
 MIN_EYE_DISTANCE = 8.0
 MIN_BRIGHTNESS = 0.06
-MAX_BRIGHTNESS = 0.93
+MAX_BRIGHTNESS = 0.95
 MIN_CONTRAST = 0.02
 MIN_SHARPNESS = 0.03
 MAX_YAW = 60.0

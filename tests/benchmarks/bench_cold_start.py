@@ -7,6 +7,7 @@ first demo person's are compared. Runs alternate, and the fastest of each counts
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -36,7 +37,8 @@ onnxruntime.InferenceSession(open(sys.argv[1], "rb").read(), providers=["CPUExec
 def seconds(command: Sequence[str]) -> float:
     """Wall time of one run."""
     began = time.perf_counter()
-    result = subprocess.run(command, cwd=TOP, capture_output=True, check=False)
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # for both sides alike
+    result = subprocess.run(command, cwd=TOP, capture_output=True, env=environment, check=False)
     elapsed = time.perf_counter() - began
     if result.returncode not in (0, 1):
         sys.exit(f"{' '.join(command)}\n{result.stderr.decode()}")

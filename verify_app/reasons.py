@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     FILE_NOT_FOUND = "file_not_found"
     FILE_EMPTY = "file_empty"
     FILE_UNREADABLE = "file_unreadable"
+    FILE_TOO_LARGE = "file_too_large"
     FILE_TRUNCATED = "file_truncated"
     FORMAT_UNSUPPORTED = "format_unsupported"
     MODALITY_MISMATCH = "modality_mismatch"

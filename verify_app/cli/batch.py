@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -15,7 +16,8 @@ import typer
 
 from verify_app.cli import state
 from verify_app.domain import Modality
-from verify_app.reasons import ReasonCode, UsageError
+from verify_app.reasons import Cancelled, ReasonCode, UsageError
+from verify_app.services.batch.choices import Action, Method
 
 if TYPE_CHECKING:
     from verify_app.services.batch.spec import JobSpec
@@ -53,7 +55,17 @@ Pattern = Annotated[
 Faces = Annotated[
     str,
     typer.Option(
-        "--faces", metavar="POLICY", help="Several faces in one image: one (refuse), largest or largest-centred."
+        "--faces",
+        metavar="POLICY",
+        help="Several faces in one image: one (refuse), largest, largest-centred or skip.",
+    ),
+]
+AllFaces = Annotated[
+    str,
+    typer.Option(
+        "--faces",
+        metavar="POLICY",
+        help="Several faces in one image: one (refuse), largest, largest-centred, skip, or all (a row for each).",
     ),
 ]
 Gates = Annotated[bool, typer.Option("--quality-gates/--no-quality-gates", help="Refuse samples of poor quality.")]
@@ -101,7 +113,7 @@ def identify(
     out: Out,
     modality: Kind = Modality.FACE,
     pattern: Pattern = None,
-    faces: Faces = "one",
+    faces: AllFaces = "one",
     quality_gates: Gates = True,
     aligned: Aligned = False,
     workers: Workers = 0,
@@ -162,7 +174,7 @@ def duplicates(
     out: Out,
     modality: Kind = Modality.FACE,
     pattern: Pattern = None,
-    faces: Faces = "one",
+    faces: AllFaces = "one",
     quality_gates: Gates = True,
     aligned: Aligned = False,
     workers: Workers = 0,
@@ -178,9 +190,18 @@ def duplicates(
 def group(
     folder: Folder,
     out: Out,
+    claim: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE", help="Known identities, to show how pure the groups are: folder, name:REGEX or csv:FILE."
+        ),
+    ] = "",
+    method: Annotated[
+        Method, typer.Option(help="agglomerative (average linkage), or hdbscan (dense groups of any size).")
+    ] = Method.AGGLOMERATIVE,
     modality: Kind = Modality.FACE,
     pattern: Pattern = None,
-    faces: Faces = "one",
+    faces: AllFaces = "one",
     quality_gates: Gates = True,
     aligned: Aligned = False,
     workers: Workers = 0,
@@ -188,7 +209,14 @@ def group(
     dry_run: DryRun = False,
     json: state.JsonFlag = False,
 ) -> None:
-    """Sort unknown faces or voices into identities; the results have a column group."""
+    """Sort unknown faces or voices into identities; the results have a column group.
+
+    \b
+    Examples:
+      verify-app batch group unknown/ --out job/
+      verify-app batch group party/ --faces all --method hdbscan --out job/
+      verify-app batch group labelled/ --claim folder --out job/
+    """
     _run("group", [folder], locals())
 
 
@@ -196,20 +224,23 @@ def group(
 def export(
     job: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished job.", show_default=False)],
     form: Annotated[
-        str, typer.Argument(metavar="FORM", help="jsonl, parquet, xlsx, folders or links.", show_default=False)
+        str, typer.Argument(metavar="FORM", help="csv, jsonl, parquet, xlsx, folders or links.", show_default=False)
     ],
     target: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="New folder for folders or links.")] = None,
     json: state.JsonFlag = False,
 ) -> None:
-    """Write the results in another form: a table, or the files themselves sorted by decision or group."""
-    from verify_app.services.batch import results
+    """Write the results in another form: a table, or the files themselves sorted by decision or group.
+
+    Tables have what people said in columns of its own; the form csv is written to results-reviewed.csv.
+    """
+    from verify_app.services.batch import exports
 
     if form in ("folders", "links"):
         if target is None:
             raise UsageError(ReasonCode.USAGE, "Sorted files need a new folder.", "Give one with --to.")
-        count = results.sort_files(job, tuple(_summary(job)["sources"]), target, link=form == "links")
+        count = exports.sort_files(job, tuple(_summary(job)["sources"]), target, link=form == "links")
         state.finish({"folder": str(target), "files": count}, f"{count} files sorted into {target}.")
-    path = results.export(job, form)
+    path = exports.export(job, form)
     state.finish({"file": str(path)}, f"Written: {path}")
 
 
@@ -239,6 +270,34 @@ def adjudicate(
     state.finish(payload, text)
 
 
+@app.command("regroup")
+def regroup(
+    job: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a finished grouping job.", show_default=False)
+    ],
+    action: Annotated[Action, typer.Argument(help="What to do.", show_default=False)],
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILE…", help="As the results name them.")] = None,
+    reviewer: Annotated[str, typer.Option(help="Who says so.")] = "",
+    json: state.JsonFlag = False,
+) -> None:
+    """Put groups right by hand: merge those of some files, split files off into a new one, or undo the last step.
+
+    Corrections stand beside the machine's groups and never overwrite them; exports have them in a column.
+
+    \b
+    Examples:
+      verify-app batch regroup job/ merge a/1.jpg b/7.jpg --reviewer Mia
+      verify-app batch regroup job/ split a/3.jpg a/4.jpg --reviewer Mia
+      verify-app batch regroup job/ undo --reviewer Mia
+    """
+    from verify_app.services.batch.corrections import correct, corrected_groups
+
+    made = correct(job, action, files or [], reviewer)
+    groups = corrected_groups(job)
+    payload = {"action": made.action.value, "files": list(made.files), "groups": len(set(groups.values()))}
+    state.finish(payload, f"{payload['groups']} groups now.")
+
+
 @app.command("forget")
 def forget(json: state.JsonFlag = False) -> None:
     """Erase every cached embedding of batch jobs; results stay, the next job reads its files anew."""
@@ -255,10 +314,6 @@ def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
     from verify_app.services.batch.run import run_batch
     from verify_app.services.batch.spec import JobKind, JobSpec
 
-    if options["faces"] not in ("one", "largest", "largest-centred"):
-        raise UsageError(
-            ReasonCode.USAGE, f"{options['faces']!r} is no policy.", "Use one, largest or largest-centred."
-        )
     target = state.check_target(options["target_fmr"])
     spec = JobSpec.of(
         JobKind(kind),
@@ -273,12 +328,13 @@ def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
     if options["dry_run"]:
         _look(spec)
     command = f"verify-app {shlex.join(sys.argv[1:])}" if len(sys.argv) > 1 else ""
-    with _interruptible() as cancelled, shown_progress(kind) as progress:
+    with _interruptible() as cancelled, _left_at_once(), shown_progress(kind) as progress:
         result = run_batch(
             state.application(),
             spec,
             options["out"],
             target_fmr=target,
+            method=options.get("method", Method.AGGLOMERATIVE),
             workers=options["workers"],
             command=command,
             progress=progress,
@@ -286,7 +342,10 @@ def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
         )
     summary = result.summary
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in summary["decisions"].items())
-    lines = [f"{counts or 'no rows'}.", summary["warning"], f"Results: {result.folder}"]
+    purity = summary["purity"]
+    pure = "" if purity is None else f"; purity against the claims {purity:.3f}"
+    groups = "" if summary["groups"] is None else f"{summary['groups']} groups{pure}."
+    lines = [f"{counts or 'no rows'}.", groups, summary["warning"], f"Results: {result.folder}"]
     state.finish({"out": str(result.folder), **summary}, "\n".join(filter(None, lines)), summary["exit_code"])
 
 
@@ -334,6 +393,22 @@ def _adjudication_state(job: Path, reviewer: str) -> tuple[dict[str, Any], str]:
     lines.append(f"Of the adjudicated rows, wrongly accepted: {percent_interval(estimate.false_accept_share)};")
     lines.append(f"wrongly refused: {percent_interval(estimate.false_refusal_share)}.")
     return payload, "\n".join(lines)
+
+
+@contextmanager
+def _left_at_once() -> Iterator[None]:
+    """A cancelled job ends the process without waiting for the file that a worker is just reading.
+
+    Everything that was done is on disk by then, and Python would otherwise wait for the worker's thread.
+    """
+    try:
+        yield
+    except Cancelled as error:
+        code = state.fail(error.reason, error.exit_code)
+        state.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextmanager

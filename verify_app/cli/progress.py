@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from verify_app.services.jobs import ProgressCallback
+from verify_app.services.pace import Pace, duration
 
 SMALLEST_STEP = 0.2
 """Seconds between two updates on a terminal; in a file a line appears at most every ten seconds."""
@@ -27,18 +28,20 @@ class _ProgressLine:
     def __init__(self, label: str, unit: str) -> None:
         self._label, self._unit = label, unit
         self._terminal = sys.stderr.isatty()
-        self._began = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._pace = Pace()
         self._width = 0
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         now = time.monotonic()
+        self._pace.update(done, total, now)
         if now - self._last < (SMALLEST_STEP if self._terminal else 10):
             return
         self._last = now
         text = f"{self._label}: {done} of {total} {self._unit}"
-        if done:
-            speed = done / (now - self._began)
-            text += f", {speed:.1f} a second, {_duration((total - done) / speed)} left"
+        rate, left = self._pace.rate, self._pace.seconds_left
+        if rate is not None and left is not None:
+            text += f", {rate:.1f} a second, {duration(left)} left"
         if self._terminal:
             text = text[:78]
             print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
@@ -49,11 +52,3 @@ class _ProgressLine:
     def clear(self) -> None:
         if self._terminal and self._width:
             print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -110,9 +110,19 @@ class FacePipeline:
             )
         analysis = self._aligned(sample) if aligned else self._found(sample, faces)
         if gates and analysis.quality.reasons:
-            worst = analysis.quality.reasons[0]
-            raise UnusableInput(worst.code, f"{sample.source}: {_lower(worst.message)}", worst.advice)
+            raise _refused(analysis, sample)
         return analysis
+
+    def analyse_all(self, sample: Sample, *, gates: bool = True) -> list[FaceAnalysis | UnusableInput]:
+        """Every face in a picture, the largest first: ready to be encoded, or the reason why it is refused.
+
+        Raises:
+            UnusableInput: NO_FACE.
+            StateError: MODEL_MISSING or MODEL_CORRUPT.
+        """
+        found = sorted(self._faces(sample), key=_size, reverse=True)
+        analyses = [self._analysed(sample, face, len(found)) for face in found]
+        return [_refused(each, sample) if gates and each.quality.reasons else each for each in analyses]
 
     def embed(self, analyses: Sequence[FaceAnalysis]) -> list[Embedding]:
         """Embed analysed faces, in batches."""
@@ -151,6 +161,10 @@ class FacePipeline:
         return FaceAnalysis((0.0, 0.0, float(width), float(height)), landmarks, 1.0, crop, quality, sample.sha256)
 
     def _found(self, sample: Sample, policy: FacePolicy) -> FaceAnalysis:
+        found = self._faces(sample)
+        return self._analysed(sample, _choose(found, policy, sample), len(found))
+
+    def _faces(self, sample: Sample) -> list[Face]:
         found = self._detector.detect(sample.data)
         if not found:
             raise UnusableInput(
@@ -158,10 +172,12 @@ class FacePipeline:
                 f"{sample.source} shows no face that can be found.",
                 "Use a picture in which the face is seen from the front, well lit and not covered.",
             )
-        face = _choose(found, policy, sample)
+        return found
+
+    def _analysed(self, sample: Sample, face: Face, faces: int) -> FaceAnalysis:
         crop = align(sample.data, face.landmarks)
         quality = assess(measure(crop, face.landmarks, face.score))
-        return FaceAnalysis(face.box, face.landmarks, face.score, crop, quality, sample.sha256, len(found))
+        return FaceAnalysis(face.box, face.landmarks, face.score, crop, quality, sample.sha256, faces)
 
 
 def _choose(found: list[Face], policy: FacePolicy, sample: Sample) -> Face:
@@ -187,6 +203,11 @@ def _off_centre(face: Face, width: int, height: int) -> float:
     """Distance of the face from the middle of the picture, 0..1 with 1 in a corner."""
     x, y, across, down = face.box
     return float(np.hypot((x + across / 2) / width - 0.5, (y + down / 2) / height - 0.5) / np.hypot(0.5, 0.5))
+
+
+def _refused(analysis: FaceAnalysis, sample: Sample) -> UnusableInput:
+    worst = analysis.quality.reasons[0]
+    return UnusableInput(worst.code, f"{sample.source}: {_lower(worst.message)}", worst.advice)
 
 
 def _lower(sentence: str) -> str:

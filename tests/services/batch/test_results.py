@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from verify_app.reasons import ReasonCode, StateError, UsageError
-from verify_app.services.batch import adjudication, results
+from verify_app.services.batch import adjudication, exports, results
 from verify_app.services.batch.adjudication import Answer
 from verify_app.services.batch.rows import BASE_COLUMNS, Row, RowDecision
 from verify_app.services.batch.spec import JobKind
@@ -56,10 +56,10 @@ def test_every_export_holds_the_same_values(job: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow.parquet")
     openpyxl = pytest.importorskip("openpyxl")
     expected = [results.typed(row) for row in results.read_results(job)]
-    lines = results.export(job, "jsonl").read_text(encoding="utf-8").splitlines()
+    lines = exports.export(job, "jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == expected
-    assert pyarrow.read_table(results.export(job, "parquet")).to_pylist() == expected
-    sheet = openpyxl.load_workbook(results.export(job, "xlsx")).active
+    assert pyarrow.read_table(exports.export(job, "parquet")).to_pylist() == expected
+    sheet = openpyxl.load_workbook(exports.export(job, "xlsx")).active
     cells = list(sheet.iter_rows(values_only=True))
     assert cells[0] == BASE_COLUMNS
     assert [row[3] for row in cells[1:]] == [row["score"] for row in expected]
@@ -67,7 +67,7 @@ def test_every_export_holds_the_same_values(job: Path) -> None:
 
 def test_an_unknown_export_and_a_folder_without_results(job: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        results.export(job, "docx")
+        exports.export(job, "docx")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(StateError):
@@ -81,11 +81,11 @@ def test_files_are_sorted_by_decision(job: Path, tmp_path: Path, link: bool) -> 
         (source / row.file).parent.mkdir(parents=True, exist_ok=True)
         (source / row.file).write_bytes(row.file.encode())
     target = tmp_path / "sorted"
-    assert results.sort_files(job, (str(source),), target, link=link) == 2
+    assert exports.sort_files(job, (str(source),), target, link=link) == 2
     assert (target / "verified" / "a/1.jpg").read_bytes() == b"a/1.jpg"
     assert (target / "not_verified" / "a/2.jpg").is_symlink() is link
     with pytest.raises(UsageError):
-        results.sort_files(job, (str(source),), target, link=link)
+        exports.sort_files(job, (str(source),), target, link=link)
 
 
 def test_exit_codes() -> None:

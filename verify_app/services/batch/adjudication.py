@@ -66,8 +66,8 @@ class Estimate:
     false_refusal_share: Interval | None
 
 
-def record(folder: Path, key: Key, reviewer: str, answer: Answer) -> None:
-    """Append one answer.
+def record(folder: Path, key: Key, reviewer: str, answer: Answer, *, known: bool = False) -> None:
+    """Append one answer; ``known`` says that the key was just read from the results and need not be looked up.
 
     Raises:
         UsageError: no reviewer is named, or no row of the results has this file and claim.
@@ -75,7 +75,7 @@ def record(folder: Path, key: Key, reviewer: str, answer: Answer) -> None:
     """
     if not reviewer.strip():
         raise UsageError(ReasonCode.USAGE, "The reviewer has no name.", "Give one with --reviewer.")
-    if key not in {(row["file"], row["claim"]) for row in read_results(folder)}:
+    if not known and key not in {(row["file"], row["claim"]) for row in read_results(folder)}:
         raise UsageError(
             ReasonCode.USAGE, f"The results hold no row for {key[0]} and {key[1] or 'no claim'}.", "Check both names."
         )

@@ -7,6 +7,7 @@ and bound to its place, so that a record moved to another file does not decrypt.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from verify_app.domain import FloatArray
-from verify_app.reasons import ReasonCode, StateError
+from verify_app.reasons import Reason, ReasonCode, StateError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embedding (
@@ -31,6 +32,18 @@ class CachedEmbedding:
 
     vector: FloatArray
     quality: float
+
+
+Made = CachedEmbedding | Reason
+"""What was made of one face or recording: its embedding, or the reason why it was refused."""
+
+REFUSED = -1.0
+"""Stands in place of a quality where a record holds a reason."""
+
+
+def part_key(sha256: str, part: int) -> str:
+    """The key of one of several faces in a file; the first, often the only one, has that of the file."""
+    return sha256 if part == 1 else f"{sha256}#{part}"
 
 
 class EmbeddingCache:
@@ -64,11 +77,11 @@ class EmbeddingCache:
         """Close the file."""
         self._connection.close()
 
-    def get(self, sha256: str) -> CachedEmbedding | None:
-        """The embedding of the file with this content digest, if it was made before."""
+    def get(self, key: str) -> Made | None:
+        """What was made before under this key: a content digest, or a :func:`part_key`."""
         from cryptography.exceptions import InvalidTag
 
-        place = self._place(sha256)
+        place = self._place(key)
         try:
             row = self._connection.execute(
                 "SELECT quality, nonce, sealed FROM embedding WHERE place = ?", (place,)
@@ -81,15 +94,21 @@ class EmbeddingCache:
             opened = self._cipher.decrypt(row[1], row[2], place.encode())
         except InvalidTag:
             return None  # made under another key, or damaged: computing it again is always right
+        if row[0] == REFUSED:
+            refusal = json.loads(opened)
+            return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
         return CachedEmbedding(np.frombuffer(opened, dtype="<f4").astype(np.float32), float(row[0]))
 
-    def put(self, embeddings: Iterable[tuple[str, CachedEmbedding]]) -> None:
-        """Keep embeddings by content digest, in one transaction."""
+    def put(self, made: Iterable[tuple[str, Made]]) -> None:
+        """Keep what was made, by its key, in one transaction."""
         rows = []
-        for sha256, embedding in embeddings:
-            place, nonce = self._place(sha256), os.urandom(12)
-            plain = np.ascontiguousarray(embedding.vector, dtype="<f4").tobytes()
-            rows.append((place, embedding.quality, nonce, self._cipher.encrypt(nonce, plain, place.encode())))
+        for key, one in made:
+            place, nonce = self._place(key), os.urandom(12)
+            if isinstance(one, Reason):
+                quality, plain = REFUSED, json.dumps(one.as_dict()).encode()
+            else:
+                quality, plain = one.quality, np.ascontiguousarray(one.vector, dtype="<f4").tobytes()
+            rows.append((place, quality, nonce, self._cipher.encrypt(nonce, plain, place.encode())))
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?, ?)", rows)
@@ -99,8 +118,8 @@ class EmbeddingCache:
                 self._connection.execute("ROLLBACK")
             raise self._error(error) from None
 
-    def _place(self, sha256: str) -> str:
-        return hashlib.sha256(f"{sha256}|{self._scope}".encode()).hexdigest()
+    def _place(self, key: str) -> str:
+        return hashlib.sha256(f"{key}|{self._scope}".encode()).hexdigest()
 
     def _error(self, error: sqlite3.DatabaseError) -> StateError:
         if "full" in str(error):

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verify_app.services.batch.choices import Method
+
 if TYPE_CHECKING:
     from verify_app.domain import FloatArray
 
-_BLOCK = 1024
+_BLOCK = 256
+LARGEST_PART = 3000
+"""Samples clustered at once; their distances take 72 MB. Larger parts are cut at a stricter threshold first."""
 
 
-def group_embeddings(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
+def _go_on() -> None:
+    """Nobody asks to stop."""
+
+
+def group_embeddings(
+    vectors: FloatArray,
+    threshold: float,
+    method: Method = Method.AGGLOMERATIVE,
+    check: Callable[[], None] = _go_on,
+) -> NDArray[np.int64]:
     """Labels from 1 upward, in order of first appearance: equal labels mean one identity.
 
-    Average-linkage agglomerative clustering on cosine distance: two groups join while the mean score
+    ``agglomerative`` is average-linkage clustering on cosine distance: two groups join while the mean score
     between them reaches ``threshold``, so that one chance match does not chain two people together.
-    Groups cannot reach across files that no chain of matches connects, so the connected parts of the match
-    graph are clustered one by one, which keeps memory at the size of the largest part.
+    ``hdbscan`` (Campello, Moulavi and Sander, 2013) finds dense groups of any size and leaves samples between
+    them alone. Neither reaches across files that no chain of matches connects, so the connected parts of the
+    match graph are clustered one by one, which keeps memory at the size of the largest part.
 
     Args:
         vectors: unit-norm embeddings, float32 [n, d].
         threshold: cosine score from which two samples are taken for one person.
+        method: how groups are found.
+        check: called between two steps; may raise to stop.
     """
-    count = len(vectors)
-    raw = np.zeros(count, np.int64)
+    raw = np.zeros(len(vectors), np.int64)
     next_label = 0
-    for members in _connected_parts(vectors, threshold):
-        labels = _cluster(vectors[members], threshold)
+    for members in _parts(vectors, np.arange(len(vectors)), threshold, check):
+        check()
+        labels = _CLUSTER[method](vectors[members], threshold)
         raw[members] = labels + next_label
         next_label += int(labels.max()) + 1
     return _by_first_appearance(raw)
@@ -44,35 +61,68 @@ def purity(labels: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
     return correct / len(labels) if len(labels) else 1.0
 
 
-def _connected_parts(vectors: FloatArray, threshold: float) -> list[NDArray[np.int64]]:
+def _parts(
+    vectors: FloatArray, members: NDArray[np.int64], threshold: float, check: Callable[[], None]
+) -> Iterator[NDArray[np.int64]]:
+    """Connected parts of the match graph; one too large to cluster is cut again, at a stricter threshold."""
+    labels = _connected(vectors[members], threshold, check)
+    order = np.argsort(labels, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []:
+        if len(part) <= LARGEST_PART or threshold > 0.999:
+            yield members[part]
+        else:
+            yield from _parts(vectors, members[part], threshold + 0.1 * (1.0 - threshold), check)
+
+
+def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None]) -> NDArray[np.int64]:
+    """Label of the connected part of each sample, block by block, so that the matches never all exist at once."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     count = len(vectors)
-    if count == 0:
-        return []
-    rows, columns = [], []
+    labels = np.arange(count, dtype=np.int64)
     for start in range(0, count, _BLOCK):
-        near = np.argwhere(vectors[start : start + _BLOCK] @ vectors.T >= threshold)
-        rows.append(near[:, 0] + start)
-        columns.append(near[:, 1])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_array((np.ones(len(row), np.int8), (row, column)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    order = np.argsort(labels, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+        check()
+        near = np.argwhere(vectors[start : start + _BLOCK] @ vectors[start:].T >= threshold)
+        if not len(near):
+            continue
+        edges = np.unique(np.stack([labels[near[:, 0] + start], labels[near[:, 1] + start]]), axis=1)
+        graph = coo_array((np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), shape=(count, count))
+        labels = connected_components(graph, directed=False)[1].astype(np.int64)[labels]
+    return labels
 
 
-def _cluster(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
-    if len(vectors) == 1:
-        return np.zeros(1, np.int64)
+def _agglomerative(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
+    if len(vectors) == 1 or len(vectors) > LARGEST_PART:
+        return np.zeros(len(vectors), np.int64)
     from sklearn.cluster import AgglomerativeClustering
 
-    distances = np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0)
     clustering = AgglomerativeClustering(
         n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - threshold
     )
-    return np.asarray(clustering.fit_predict(distances), np.int64)
+    return np.asarray(clustering.fit_predict(_distances(vectors)), np.int64)
+
+
+def _hdbscan(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
+    if len(vectors) <= 2 or len(vectors) > LARGEST_PART:
+        return np.zeros(len(vectors), np.int64)
+    from sklearn.cluster import HDBSCAN
+
+    clustering = HDBSCAN(min_cluster_size=2, min_samples=1, metric="precomputed", allow_single_cluster=True, copy=True)
+    labels = np.asarray(clustering.fit_predict(_distances(vectors).astype(np.float64)), np.int64)
+    alone = labels < 0
+    labels[alone] = labels.max() + 1 + np.arange(int(alone.sum()))
+    return labels
+
+
+_CLUSTER: dict[Method, Callable[[FloatArray, float], NDArray[np.int64]]] = {
+    Method.AGGLOMERATIVE: _agglomerative,
+    Method.HDBSCAN: _hdbscan,
+}
+
+
+def _distances(vectors: FloatArray) -> NDArray[np.float32]:
+    return np.asarray(np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0), np.float32)
 
 
 def _by_first_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -24,19 +24,31 @@ _SCHEMA = """
 CREATE TABLE job (spec TEXT NOT NULL, digest TEXT NOT NULL, listed INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE item (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, member TEXT NOT NULL,
-    side INTEGER NOT NULL, claim TEXT NOT NULL, sha256 TEXT, reason TEXT
+    side INTEGER NOT NULL, claim TEXT NOT NULL, sha256 TEXT, reason TEXT,
+    parts INTEGER NOT NULL DEFAULT 1, embedded INTEGER NOT NULL DEFAULT 1
 );
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one file came out: the digest of its content when it was read, a reason when it is unusable."""
+    """How one file came out.
+
+    Attributes:
+        number: its place in the job.
+        item: the file.
+        sha256: digest of its content when it was read, None when it was not read or cannot be used.
+        reason: why it cannot be used, None when it can.
+        parts: how many faces were taken from it, each of which has a row.
+        embedded: how many of these gave an embedding.
+    """
 
     number: int
     item: Item
     sha256: str | None
     reason: Reason | None
+    parts: int = 1
+    embedded: int = 1
 
     @property
     def usable(self) -> bool:
@@ -119,10 +131,7 @@ class Journal:
             self._connection.execute("DELETE FROM item")
             self._connection.executemany(
                 "INSERT INTO item (number, name, path, member, side, claim) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (number, _storable(item.name), _storable(item.path), _storable(item.member), item.side, item.claim)
-                    for number, item in enumerate(items)
-                ),
+                (_listed(number, item) for number, item in enumerate(items)),
             )
             self._connection.execute("UPDATE job SET listed = 1")
         except BaseException:
@@ -145,14 +154,18 @@ class Journal:
         rows = [
             (
                 outcome.sha256,
-                None if outcome.reason is None else json.dumps(outcome.reason.as_dict(), ensure_ascii=False),
+                None if outcome.reason is None else json.dumps(outcome.reason.as_dict()),
+                outcome.parts,
+                outcome.embedded,
                 outcome.number,
             )
             for outcome in outcomes
         ]
         try:
             self._connection.execute("BEGIN")
-            self._connection.executemany("UPDATE item SET sha256 = ?, reason = ? WHERE number = ?", rows)
+            self._connection.executemany(
+                "UPDATE item SET sha256 = ?, reason = ?, parts = ?, embedded = ? WHERE number = ?", rows
+            )
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise _journal_error(error, self._path.parent) from None
@@ -164,14 +177,20 @@ class Journal:
         if side is not None:
             condition += f" AND side = {int(side)}"
         query = (
-            "SELECT number, name, path, member, side, claim, sha256, reason FROM item"  # noqa: S608 - constants only
+            "SELECT number, name, path, member, side, claim, sha256, reason, parts, embedded"  # noqa: S608 - constants
+            " FROM item"
             f" WHERE number > ?{condition} ORDER BY number LIMIT 1000"
         )
         while rows := self._connection.execute(query, (number,)).fetchall():
             for row in rows:
-                item = Item(_original(row[1]), _original(row[2]), _original(row[3]), row[4], row[5])
-                yield Outcome(row[0], item, row[6], None if row[7] is None else _reason(row[7]))
+                item = Item(_original(row[1]), _original(row[2]), _original(row[3]), row[4], _original(row[5]))
+                yield Outcome(row[0], item, row[6], None if row[7] is None else _reason(row[7]), row[8], row[9])
             number = rows[-1][0]
+
+
+def _listed(number: int, item: Item) -> tuple[int, str, str, str, int, str]:
+    name, path, member, claim = map(_storable, (item.name, item.path, item.member, item.claim))
+    return number, name, path, member, item.side, claim
 
 
 def _storable(name: str) -> str:

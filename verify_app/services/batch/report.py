@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from verify_app.domain import Modality
+from verify_app.services.application import Application
+from verify_app.services.batch.previews import thumbnail
 from verify_app.services.batch.results import read_results, typed, written_whole
 
 REPORT_NAME = "report.html"
@@ -40,7 +43,9 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}.warn{background:#fff4d6
 <p>Operating point: false-match rate {{ "%g" | format(summary.target_fmr) }}. Calibration
 “{{ summary.calibration.name }}” ({{ summary.calibration.origin }}) of {{ summary.calibration.created }}{% if
 summary.calibration.expires %}, valid until {{ summary.calibration.expires }}{% endif %}.
-{{ summary.comparisons }} comparisons. A predicted false-match rate is the share of other people expected to
+{{ summary.comparisons }} comparisons.{% if summary.groups %} {{ summary.groups }} groups by {{ summary.method }}
+clustering.{% endif %}{% if summary.purity is not none %} Purity against the claims:
+{{ "%.3f" | format(summary.purity) }}.{% endif %} A predicted false-match rate is the share of other people expected to
 score at least as high.</p>
 {% if summary.command %}<p>Repeat with: <code>{{ summary.command }}</code></p>{% endif %}
 {% if borderline %}<h2>Nearest to the threshold</h2><div class="sheet">{% for row in borderline %}
@@ -60,7 +65,7 @@ score at least as high.</p>
 """
 
 
-def write_report(folder: Path, summary: dict[str, Any]) -> Path:
+def write_report(app: Application, folder: Path, summary: dict[str, Any]) -> Path:
     """Write ``report.html`` from the results on disk, streaming; gives its path."""
     import jinja2
 
@@ -71,14 +76,14 @@ def write_report(folder: Path, summary: dict[str, Any]) -> Path:
         summary=summary,
         rows=(typed(row) for row in itertools.islice(read_results(folder), LISTED)),
         listed=LISTED,
-        borderline=list(_borderline(folder, summary)),
+        borderline=list(_borderline(app, folder, summary)),
     )
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as out:
         out.writelines(stream)
     return path
 
 
-def _borderline(folder: Path, summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _borderline(app: Application, folder: Path, summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
     import heapq
 
     scored = (
@@ -86,27 +91,18 @@ def _borderline(folder: Path, summary: dict[str, Any]) -> Iterator[dict[str, Any
     )
     nearest = heapq.nsmallest(BORDERLINE, scored, key=lambda row: (abs(row["score"] - row["threshold"]), row["file"]))  # type: ignore[operator]
     for row in nearest:
-        yield {**row, "picture": _picture(str(row["file"]), summary)}
+        yield {**row, "picture": _picture(app, str(row["file"]), summary)}
 
 
-def _picture(file: str, summary: dict[str, Any]) -> str:
+def _picture(app: Application, file: str, summary: dict[str, Any]) -> str:
     """A small JPEG of an image file as a data address; empty where there is none."""
-    if summary["modality"] != "face":
+    if summary["modality"] != Modality.FACE.value:
         return ""
-    path = next((Path(source) / file for source in summary["sources"] if (Path(source) / file).is_file()), None)
-    if path is None:
+    image = thumbnail(app, Modality.FACE, summary["sources"], file)
+    if image is None:
         return ""
-    from verify_app.capture.files import load_samples
-    from verify_app.domain import Modality
-    from verify_app.reasons import UnusableInput
+    from verify_app.native import opencv
 
-    try:
-        image = load_samples(path, Modality.FACE)[0].data
-    except UnusableInput:
-        return ""
-    import cv2
-
-    scale = 160.0 / max(image.shape[:2])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2 = opencv()
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

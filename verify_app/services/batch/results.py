@@ -1,15 +1,13 @@
-"""The results on disk: ``results.csv`` and its exports. Written aside, then put in place in one step."""
+"""The results on disk: ``results.csv``, written aside, then put in place in one step."""
 
 from __future__ import annotations
 
 import csv
-import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from verify_app.reasons import ReasonCode, StateError, UsageError
+from verify_app.reasons import ReasonCode, StateError
 from verify_app.services.batch.rows import BASE_COLUMNS, GROUP_COLUMNS, Row
 
 RESULTS_NAME = "results.csv"
@@ -86,81 +84,3 @@ def typed(row: dict[str, str]) -> dict[str, str | float | int | None]:
         else:
             values[column] = text
     return values
-
-
-def export(folder: Path, kind: str) -> Path:
-    """Write the results in another form beside ``results.csv``: ``jsonl``, ``parquet`` or ``xlsx``.
-
-    Raises:
-        UsageError: an unknown form, or the library for it is not installed.
-    """
-    writers = {"jsonl": _write_jsonl, "parquet": _write_parquet, "xlsx": _write_xlsx}
-    if kind not in writers:
-        raise UsageError(ReasonCode.USAGE, f"{kind!r} is no form of results.", f"Use one of {', '.join(writers)}.")
-    path = folder / f"results.{kind}"
-    rows = (typed(row) for row in read_results(folder))
-    try:
-        with written_whole(path) as temporary:
-            writers[kind](temporary, rows)
-    except ImportError as error:
-        raise UsageError(
-            ReasonCode.USAGE,
-            f"Writing {kind} needs the package {error.name}, which is not installed.",
-            "Install it with: pip install 'verify-app[tables]'",
-        ) from None
-    return path
-
-
-Rows = Iterator[dict[str, str | float | int | None]]
-
-
-def _write_jsonl(path: Path, rows: Rows) -> None:
-    with path.open("w", encoding="utf-8") as out:
-        for row in rows:
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _write_parquet(path: Path, rows: Rows) -> None:
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
-    table = arrow.Table.from_pylist(list(rows))
-    parquet.write_table(table, path)
-
-
-def _write_xlsx(path: Path, rows: Rows) -> None:
-    import openpyxl
-
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("results")
-    for number, row in enumerate(rows):
-        if number == 0:
-            sheet.append(list(row))
-        sheet.append(list(row.values()))
-    book.save(path)
-
-
-def sort_files(folder: Path, sources: tuple[str, ...], target: Path, *, link: bool) -> int:
-    """Copy (or link) the files of a finished job into one folder per decision or group; gives their number.
-
-    Raises:
-        UsageError: ``target`` exists and is not empty.
-    """
-    if target.exists() and any(target.iterdir()):
-        raise UsageError(ReasonCode.USAGE, f"The folder {target} is not empty.", "Give a new folder.")
-    count = 0
-    for row in read_results(folder):
-        origin = next((path for source in sources if (path := Path(source) / row["file"]).is_file()), None)
-        if origin is None:
-            continue  # members of archives stay where they are
-        place = row["decision"] if not row.get("group") else f"group-{int(row['group']):04d}"
-        destination = target / place / row["file"]
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.exists():
-            continue
-        if link:
-            destination.symlink_to(origin)
-        else:
-            shutil.copy2(origin, destination)
-        count += 1
-    return count

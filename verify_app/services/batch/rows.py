@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from verify_app.domain import Comparison, Decision
@@ -19,6 +19,7 @@ class RowDecision(StrEnum):
     GROUPED = "grouped"
     SINGLE = "single"
     UNUSABLE = "unusable"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ def sentence(reason: Reason) -> str:
 def unusable(file: str, claim: str, reason: Reason) -> Row:
     """The row of a file that gave no embedding."""
     return Row(file, claim, RowDecision.UNUSABLE, reason=reason.code.value, message=sentence(reason))
+
+
+def skipped(file: str, claim: str, reason: Reason) -> Row:
+    """The row of an image that is passed over because it shows several faces."""
+    return replace(unusable(file, claim, reason), decision=RowDecision.SKIPPED)
 
 
 def compared(

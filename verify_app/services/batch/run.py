@@ -12,15 +12,18 @@ from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
 from verify_app.services.batch.cache import EmbeddingCache
+from verify_app.services.batch.choices import Method
 from verify_app.services.batch.claims import claim_rule
 from verify_app.services.batch.embed import EmbeddingRun
 from verify_app.services.batch.inventory import Item, list_items, read_pairs
 from verify_app.services.batch.journal import Journal
 from verify_app.services.batch.report import write_report
 from verify_app.services.batch.results import write_results
+from verify_app.services.batch.rows import Row
 from verify_app.services.batch.score import Scorer
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.batch.summary import Tally, build_summary, comparisons_made, write_summary
+from verify_app.services.batch.unpack import scratch_folder
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 from verify_app.services.storage import store_errors
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
     from verify_app.voice.pipeline import VoicePipeline
 
+SCORING = "scoring"
+"""Message of progress once every file is read and rows are written: counting begins anew."""
 CACHE_NAME = "embedding-cache.sqlite"
 CACHE_KEY_PURPOSE = "batch embedding cache"
 
@@ -46,6 +51,7 @@ def run_batch(
     folder: Path,
     *,
     target_fmr: float | None = None,
+    method: Method = Method.AGGLOMERATIVE,
     workers: int = 0,
     command: str = "",
     progress: ProgressCallback = no_progress,
@@ -58,10 +64,11 @@ def run_batch(
         spec: the job.
         folder: where the journal and the results go.
         target_fmr: false-match rate of the operating point; None for the one in the settings.
+        method: how groups are found, in grouping jobs.
         workers: files in work at once, 0 for one per core.
         command: command line that repeats the job, written into the summary and the report.
-        progress: told how many files are done.
-        cancelled: asked between files.
+        progress: told how many files are read, then with the message :data:`SCORING` how many are scored.
+        cancelled: asked several times a second; a file that is just being read is not waited for.
 
     Raises:
         UsageError: a source does not exist or the claim rule makes no sense.
@@ -71,17 +78,17 @@ def run_batch(
     target = app.settings.target_fmr if target_fmr is None else target_fmr
     # A job without a calibration can decide nothing: say so before hours of work, not after.
     calibrations.active(app, spec.modality)
-    with Journal(folder, spec) as journal:
+    with Journal(folder, spec) as journal, scratch_folder(folder) as scratch:
         if not journal.listed:
             _list(journal, spec, cancelled)
         cache = open_cache(app, spec)
         try:
-            EmbeddingRun(spec, journal, cache, lambda: worker_pipeline(app, spec.modality), workers).run(
+            EmbeddingRun(spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers).run(
                 progress, cancelled
             )
             stop_if(cancelled)
-            scorer = Scorer(app, spec, journal, cache, target)
-            summary = _write(app, scorer, folder, command)
+            scorer = Scorer(app, spec, journal, cache, target, method, cancelled)
+            summary = _write(app, scorer, folder, command, progress)
         finally:
             cache.close()
     return BatchResult(folder, summary)
@@ -96,7 +103,7 @@ def list_job_items(spec: JobSpec) -> Iterator[Item]:
             yield Item(pair.reference, str(root / pair.reference))
             yield Item(pair.probe, str(root / pair.probe))
         return
-    rule = claim_rule(spec.claim) if spec.kind is JobKind.VERIFY else None
+    rule = claim_rule(spec.claim) if spec.claim or spec.kind is JobKind.VERIFY else None
     for side, source in enumerate(sources):
         for item in list_items(source, spec.patterns, side):
             yield replace(item, claim=rule(item.name)) if rule is not None else item
@@ -139,16 +146,24 @@ def _list(journal: Journal, spec: JobSpec, cancelled: CancelledCheck) -> None:
         )
 
 
-def _write(app: Application, scorer: Scorer, folder: Path, command: str) -> dict[str, Any]:
+def _write(app: Application, scorer: Scorer, folder: Path, command: str, progress: ProgressCallback) -> dict[str, Any]:
     spec, tally = scorer.spec, Tally()
-    write_results(folder, scorer.rows(), grouped=spec.kind is JobKind.GROUP, seen=tally.add)
+    total = scorer.journal.count()
+
+    def seen(row: Row) -> None:
+        tally.add(row)
+        progress(min(tally.rows, total), total, SCORING)
+
+    progress(0, total, SCORING)
+    write_results(folder, scorer.rows(), grouped=spec.kind is JobKind.GROUP, seen=seen)
     usable = [0, 0]
     for outcome in scorer.journal.outcomes():
-        usable[outcome.item.side] += outcome.usable
+        stop_if(scorer.cancelled)
+        usable[outcome.item.side] += outcome.embedded if outcome.usable else 0
     first = usable[0] // 2 if spec.kind is JobKind.PAIRS else usable[0]
     gallery = len(app.store.people()) if spec.kind is JobKind.IDENTIFY else 0
     comparisons = comparisons_made(spec, first, usable[1], gallery)
-    summary = build_summary(spec, tally, scorer.calibration, scorer.target_fmr, comparisons, command)
+    summary = build_summary(spec, tally, scorer, comparisons, command)
     write_summary(folder, summary)
-    write_report(folder, summary)
+    write_report(app, folder, summary)
     return summary

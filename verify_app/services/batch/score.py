@@ -11,26 +11,30 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verify_app.domain import Comparison, Contract, Decision, Embedding, FloatArray, Quality
 from verify_app.reasons import Reason, ReasonCode, StateError, VerifyAppError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
-from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache
-from verify_app.services.batch.group import group_embeddings
+from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, part_key
+from verify_app.services.batch.choices import Method
+from verify_app.services.batch.group import group_embeddings, purity
 from verify_app.services.batch.journal import Journal, Outcome
-from verify_app.services.batch.rows import Row, RowDecision, compared, decided, unusable
+from verify_app.services.batch.matrix import Matrix
+from verify_app.services.batch.rows import Row, RowDecision, compared, decided, skipped, unusable
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.comparing import compare_one
 from verify_app.services.identify import corrected
+from verify_app.services.jobs import CancelledCheck, never_cancelled, stop_if
 from verify_app.services.references import references_of
 from verify_app.services.storage import store_errors
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
 
-BLOCK = 512
-"""Probes compared at once: a block against 100 000 references of 128 dimensions takes 200 MB."""
+PART_MARK = "#"
+"""Stands between the name of an image and the number of a face in it, from the second on."""
 
 
 @dataclass
@@ -43,6 +47,10 @@ class Scorer:
         journal: how each file came out.
         cache: their embeddings.
         target_fmr: false-match rate of the operating point.
+        method: how groups are found.
+        cancelled: asked between rows and between the steps of grouping.
+        purity: share of files whose group is mostly of their own claim; known once a grouping job with claims
+            gave its first row.
     """
 
     app: Application
@@ -50,6 +58,9 @@ class Scorer:
     journal: Journal
     cache: EmbeddingCache
     target_fmr: float
+    method: Method = Method.AGGLOMERATIVE
+    cancelled: CancelledCheck = never_cancelled
+    purity: float | None = None
 
     def rows(self) -> Iterator[Row]:
         """The results, one after the other.
@@ -74,7 +85,7 @@ class Scorer:
         for outcome, embedding in self._embedded():
             name, claim = outcome.item.name, outcome.item.claim
             if embedding is None:
-                yield unusable(name, claim, _reason_of(outcome))
+                yield self._unusable(name, claim, _reason_of(outcome))
                 continue
             if claim not in references:
                 references[claim] = self._references(claim)
@@ -89,7 +100,7 @@ class Scorer:
         names, gallery, counts = self._gallery()
         for outcome, embedding in self._embedded():
             if embedding is None:
-                yield unusable(outcome.item.name, "", _reason_of(outcome))
+                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
                 continue
             best = int(np.argmax(gallery @ embedding.vector))
             yield self._identified(outcome.item.name, names[best], embedding, gallery[best], counts[best], len(names))
@@ -100,57 +111,66 @@ class Scorer:
         for (reference, reference_embedding), (probe, probe_embedding) in zip(items, items, strict=True):
             name, claim = probe.item.name, reference.item.name
             if probe_embedding is None:
-                yield unusable(name, claim, _reason_of(probe))
+                yield self._unusable(name, claim, _reason_of(probe))
             elif reference_embedding is None:
-                yield unusable(name, claim, _reason_of(reference))
+                yield self._unusable(name, claim, _reason_of(reference))
             else:
                 yield self._verified(name, claim, probe_embedding, reference_embedding.vector[None, :])
 
     def _cross(self) -> Iterator[Row]:
         """Each file of the first source, against every file of the second: its matches, or its best non-match."""
-        outcomes, references, matrix = self._matrix(side=1)
-        for number, probe in enumerate(self._embedded(side=0)):
-            yield from self._against(number, probe, references, matrix)
-        for outcome in outcomes:
-            if not outcome.usable:
-                yield unusable(outcome.item.name, "", _reason_of(outcome))
+        references = self._matrix(side=1)
+        for outcome, embedding in self._embedded(side=0):
+            yield from self._against(outcome, embedding, references)
+        for outcome, embedding in self._embedded(side=1):
+            if embedding is None:
+                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
 
     def _duplicates(self) -> Iterator[Row]:
         """Every pair within the source that matches, once, and the files that cannot be read."""
-        _, references, matrix = self._matrix()
+        matrix = self._matrix()
         position = -1
         for outcome, embedding in self._embedded():
             if embedding is None:
-                yield unusable(outcome.item.name, "", _reason_of(outcome))
+                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
                 continue
             position += 1
-            scores = matrix[position + 1 :] @ embedding.vector
-            for offset in np.flatnonzero(scores >= self._threshold):
-                later = references[position + 1 + int(offset)]
-                yield self._matched(outcome.item.name, later.item.name, embedding, float(scores[offset]))
+            scores = matrix.scores(embedding.vector)
+            for later in position + 1 + np.flatnonzero(scores[position + 1 :] >= self._threshold):
+                yield self._matched(outcome.item.name, matrix.names[later], embedding, float(scores[later]))
 
     def _group(self) -> Iterator[Row]:
-        _, _, matrix = self._matrix()
-        labels = group_embeddings(matrix, self._threshold)
-        sizes = np.bincount(labels) if len(labels) else np.zeros(1, int)
-        centres = {label: matrix[labels == label].mean(axis=0) for label in range(1, len(sizes)) if sizes[label] > 1}
+        matrix = self._matrix()
+        of_content = group_embeddings(matrix.vectors, self._threshold, self.method, lambda: stop_if(self.cancelled))
+        labels = of_content[matrix.index]
+        self.purity = _purity(labels, matrix.claims)
+        sizes = np.bincount(labels, minlength=1)
+        sums = np.zeros((len(sizes), matrix.dimension))
+        copies = np.bincount(matrix.index, minlength=len(of_content))
+        np.add.at(sums, of_content, matrix.vectors * copies[:, None])
         position = -1
         for outcome, embedding in self._embedded():
-            name = outcome.item.name
+            name, claim = outcome.item.name, outcome.item.claim
             if embedding is None:
-                yield unusable(name, "", _reason_of(outcome))
+                yield self._unusable(name, claim, _reason_of(outcome))
                 continue
             position += 1
             label = int(labels[position])
-            if label not in centres:
-                reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "No other file reaches the threshold.")
-                yield Row(name, "", RowDecision.SINGLE, reason=reason.code.value, group=label,
+            size = int(sizes[label])
+            if size == 1:
+                reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "Belongs to no group.")
+                yield Row(name, claim, RowDecision.SINGLE, reason=reason.code.value, group=label,
                           threshold=self._threshold, quality=embedding.quality, message=reason.message)  # fmt: skip
                 continue
-            others = (centres[label] * sizes[label] - embedding.vector) / (sizes[label] - 1)
-            yield self._grouped(name, embedding, float(others @ embedding.vector), label, int(sizes[label]))
+            others = (sums[label] - embedding.vector) / (size - 1)
+            yield self._grouped(outcome, embedding, float(others @ embedding.vector), label, size)
 
     # -- one row ----------------------------------------------------------------------------------
+
+    def _unusable(self, name: str, claim: str, reason: Reason) -> Row:
+        if self.spec.faces == "skip" and reason.code is ReasonCode.SEVERAL_FACES:
+            return skipped(name, claim, reason)
+        return unusable(name, claim, reason)
 
     def _verified(self, name: str, claim: str, probe: CachedEmbedding, references: FloatArray) -> Row:
         decision = self._decide(self._comparison(probe, references))
@@ -170,36 +190,35 @@ class Scorer:
 
     def _against(
         self,
-        number: int,
-        probe: tuple[Outcome, CachedEmbedding | None],
-        references: list[Outcome],
-        matrix: FloatArray,
+        outcome: Outcome,
+        embedding: CachedEmbedding | None,
+        references: Matrix,
     ) -> Iterator[Row]:
-        outcome, embedding = probe
         if embedding is None:
-            yield unusable(outcome.item.name, "", _reason_of(outcome))
+            yield self._unusable(outcome.item.name, "", _reason_of(outcome))
             return
-        if not references:
+        if not references.names:
             reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "The second folder holds nothing to compare with.")
             yield Row(outcome.item.name, "", RowDecision.UNKNOWN, reason=reason.code.value, message=reason.message)
             return
-        scores = matrix @ embedding.vector
+        scores = references.scores(embedding.vector)
         matches = np.flatnonzero(scores >= self._threshold)
         for match in matches:
-            yield self._matched(outcome.item.name, references[match].item.name, embedding, float(scores[match]))
+            yield self._matched(outcome.item.name, references.names[match], embedding, float(scores[match]))
         if not len(matches):
             best = int(np.argmax(scores))
             comparison = self._compared(embedding, float(scores[best]))
-            reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"No match; nearest is {references[best].item.name}.")
+            reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"No match; nearest is {references.names[best]}.")
             yield compared(outcome.item.name, "", RowDecision.UNKNOWN, comparison, reason)
 
     def _matched(self, name: str, other: str, probe: CachedEmbedding, score: float) -> Row:
         reason = Reason(ReasonCode.MATCHED, f"Matches {other}.")
         return compared(name, other, RowDecision.MATCHED, self._compared(probe, score), reason)
 
-    def _grouped(self, name: str, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
+    def _grouped(self, outcome: Outcome, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
         reason = Reason(ReasonCode.MATCHED, f"Grouped with {size - 1} other files; the score is the mean over them.")
-        return compared(name, "", RowDecision.GROUPED, self._compared(probe, score), reason, label)
+        item = outcome.item
+        return compared(item.name, item.claim, RowDecision.GROUPED, self._compared(probe, score), reason, label)
 
     def _compared(self, probe: CachedEmbedding, score: float) -> Comparison:
         """A comparison of one probe with one reference whose score is known already, with its meaning."""
@@ -263,21 +282,23 @@ class Scorer:
         return Embedding(cached.vector, self._contract, self.spec.modality, Quality(cached.quality), "")
 
     def _embedded(self, side: int | None = None) -> Iterator[tuple[Outcome, CachedEmbedding | None]]:
+        """Every file in the job's order, or every face of it, with its embedding; None for what is unusable."""
         for outcome in self.journal.outcomes(side=side):
-            yield outcome, self.cache.get(outcome.sha256) if outcome.usable and outcome.sha256 else None
+            stop_if(self.cancelled)
+            if outcome.sha256 is None or not outcome.usable:
+                yield outcome, None
+                continue
+            for part in range(1, outcome.parts + 1):
+                key = part_key(outcome.sha256, part)
+                found = self.cache.get(key)
+                one = _part_of(outcome, key, part)
+                if isinstance(found, Reason):
+                    yield replace(one, reason=found), None
+                else:
+                    yield one, found
 
-    def _matrix(self, side: int | None = None) -> tuple[list[Outcome], list[Outcome], FloatArray]:
-        """All outcomes, the usable ones, and their embeddings as one float32 array [n, d]."""
-        outcomes: list[Outcome] = []
-        usable: list[Outcome] = []
-        vectors: list[FloatArray] = []
-        for outcome, embedding in self._embedded(side):
-            outcomes.append(outcome)
-            if embedding is not None:
-                usable.append(outcome)
-                vectors.append(embedding.vector)
-        dimension = self._contract.dimension
-        return outcomes, usable, np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
+    def _matrix(self, side: int | None = None) -> Matrix:
+        return Matrix.of(self._embedded(side), self._contract.dimension)
 
     def _references(self, claim: str) -> FloatArray | VerifyAppError:
         if not claim:
@@ -310,6 +331,22 @@ class Scorer:
         ordered = sorted(by_person, key=lambda person_id: (people[person_id], person_id))
         gallery = np.stack([combine(np.stack(by_person[person_id])) for person_id in ordered])
         return [people[person_id] for person_id in ordered], gallery, [len(by_person[one]) for one in ordered]
+
+
+def _part_of(outcome: Outcome, key: str, part: int) -> Outcome:
+    """One of several faces, named after its image."""
+    if part == 1:
+        return outcome
+    return replace(outcome, sha256=key, item=replace(outcome.item, name=f"{outcome.item.name}{PART_MARK}{part}"))
+
+
+def _purity(labels: NDArray[np.int64], claims: list[str]) -> float | None:
+    """Over the files whose identity is claimed; None when there are none."""
+    known = np.array([bool(claim) for claim in claims], bool)
+    if not known.any():
+        return None
+    _, truth = np.unique(np.array(claims)[known], return_inverse=True)
+    return purity(labels[known], truth)
 
 
 def _reason_of(outcome: Outcome) -> Reason:

@@ -9,6 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from verify_app.domain import Modality
+from verify_app.reasons import ReasonCode, UsageError
+
+POLICIES = ("one", "largest", "largest-centred", "skip", "all")
+"""What to do with several faces in one image: refuse it, take one of them, pass over it, or take each."""
+
+
+MANY_FACES = frozenset({"identify", "duplicates", "group"})
+"""The kinds of job that can take every face of an image, because nothing is claimed of the image as a whole."""
 
 
 class JobKind(StrEnum):
@@ -35,7 +43,7 @@ class JobSpec:
         sources: absolute paths of the folders, zip files or tables the job reads.
         claim: how the claimed subject is found: ``""``, ``"folder"``, ``"name:REGEX"`` or ``"csv:FILE"``.
         patterns: glob patterns a file name must match one of; empty means every file.
-        faces: what to do with several faces in one image.
+        faces: what to do with several faces in one image, one of :data:`POLICIES`.
         gates: refuse samples of insufficient quality.
         aligned: face images already are template-aligned crops.
     """
@@ -49,10 +57,29 @@ class JobSpec:
     gates: bool = True
     aligned: bool = False
 
+    def __post_init__(self) -> None:
+        if self.faces not in POLICIES:
+            raise UsageError(ReasonCode.USAGE, f"{self.faces!r} is no policy.", f"Use one of {', '.join(POLICIES)}.")
+        if self.faces == "all" and self.kind not in MANY_FACES:
+            raise UsageError(
+                ReasonCode.USAGE,
+                f"A job of the kind {self.kind} compares one face of each image, not all of them.",
+                f"Take all faces with one of {', '.join(sorted(MANY_FACES))}, or choose one face of each image.",
+            )
+
     @classmethod
     def of(cls, kind: JobKind, modality: Modality, sources: list[Path], **options: object) -> JobSpec:
         """A job over ``sources``, whose paths are made absolute so that the working folder does not matter."""
+        if modality is Modality.VOICE:
+            options |= {"faces": "one", "aligned": False}
         return cls(kind, modality, tuple(str(path.resolve()) for path in sources), **options)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls, text: str) -> JobSpec:
+        """The job that :meth:`to_json` wrote."""
+        values = json.loads(text)
+        lists = {name: tuple(values[name]) for name in ("sources", "patterns")}
+        return cls(**{**values, **lists, "kind": JobKind(values["kind"]), "modality": Modality(values["modality"])})
 
     def to_json(self) -> str:
         """Canonical JSON: equal jobs give equal text."""

@@ -13,7 +13,7 @@ from verify_app.services.batch.rows import Row, RowDecision
 from verify_app.services.batch.spec import JobKind, JobSpec
 
 if TYPE_CHECKING:
-    from verify_app.calibration.model import Calibration
+    from verify_app.services.batch.score import Scorer
 
 SUMMARY_NAME = "summary.json"
 
@@ -65,10 +65,10 @@ def multiplicity_warning(comparisons: int, target_fmr: float) -> str:
     )
 
 
-def build_summary(
-    spec: JobSpec, tally: Tally, calibration: Calibration, target_fmr: float, comparisons: int, command: str
-) -> dict[str, Any]:
+def build_summary(spec: JobSpec, tally: Tally, scorer: Scorer, comparisons: int, command: str) -> dict[str, Any]:
     """The summary, ready for JSON. It holds no time of day, so that equal jobs give equal files."""
+    calibration, target_fmr = scorer.calibration, scorer.target_fmr
+    grouping = spec.kind is JobKind.GROUP
     return {
         "kind": spec.kind.value,
         "modality": spec.modality.value,
@@ -77,7 +77,9 @@ def build_summary(
         "rows": tally.rows,
         "decisions": dict(sorted(tally.decisions.items())),
         "reasons": dict(sorted(tally.reasons.items())),
-        "groups": len(tally.groups) if spec.kind is JobKind.GROUP else None,
+        "groups": len(tally.groups) if grouping else None,
+        "method": scorer.method.value if grouping else None,
+        "purity": scorer.purity if grouping else None,
         "target_fmr": target_fmr,
         "comparisons": comparisons,
         "warning": multiplicity_warning(comparisons, target_fmr),
@@ -96,14 +98,15 @@ def build_summary(
 def exit_code(kind: JobKind, tally: Tally) -> int:
     """0 when every file was accepted, 3 when some could not be used, 1 when some were not accepted.
 
-    Finding duplicates and grouping accept nobody: they end with 0 or 3.
+    Files passed over because they show several faces, as the policy ``skip`` wants it, do not count. Finding
+    duplicates and grouping accept nobody: they end with 0 or 3.
     """
     if tally.decisions[RowDecision.UNUSABLE.value]:
         return 3
     if kind in (JobKind.DUPLICATES, JobKind.GROUP):
         return 0
     accepted = sum(tally.decisions[decision.value] for decision in _ACCEPTED)
-    return 0 if accepted == tally.rows else 1
+    return 0 if accepted + tally.decisions[RowDecision.SKIPPED.value] == tally.rows else 1
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> Path:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verify_app.reasons import UnusableInput
 from verify_app.services.application import Application
-from verify_app.services.batch.embed import readable
+from verify_app.services.batch.encode import embed_file
 from verify_app.services.batch.inventory import Item
 from verify_app.services.batch.run import list_job_items, worker_pipeline
 from verify_app.services.batch.spec import JobSpec
+from verify_app.services.batch.unpack import readable
+from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
+from verify_app.services.pace import duration
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
@@ -61,34 +67,53 @@ class Look:
             unusable = sum(self.reasons.values())
             lines.append(f"Of {self.sampled} files read, {unusable} cannot be used: {self.reasons or 'none'}.")
         if self.seconds is not None:
-            lines.append(f"Estimated time: {self.seconds:.0f} s.")
+            lines.append(f"Estimated time: {duration(self.seconds)}.")
         return "\n".join(lines)
 
 
-def look(app: Application, spec: JobSpec) -> Look:
-    """List the files, sniff every one, and read a few to the end."""
-    items = list(list_job_items(spec))
-    kinds = Counter(_kind(item) for item in items)
+def look(
+    app: Application,
+    spec: JobSpec,
+    *,
+    progress: ProgressCallback = no_progress,
+    cancelled: CancelledCheck = never_cancelled,
+) -> Look:
+    """List the files, tell by its first bytes what each is, and read a few to the end.
+
+    Raises:
+        UsageError: a source does not exist or the claim rule makes no sense.
+        Cancelled: the user stopped it.
+    """
+    items: list[Item] = []
+    kinds: Counter[str] = Counter()
+    claimed = 0
+    for item in list_job_items(spec):
+        stop_if(cancelled)
+        items.append(item)
+        kinds[_kind(item)] += 1
+        claimed += bool(item.claim)
     step = max(1, len(items) // SAMPLED)
     chosen = items[::step][:SAMPLED]
-    pipeline = worker_pipeline(app, spec.modality)
     reasons: Counter[str] = Counter()
-    started = time.perf_counter()
-    for item in chosen:
-        if reason := _refusal(pipeline, spec, item):
-            reasons[reason] += 1
-    import os
-
-    elapsed = time.perf_counter() - started
-    seconds = elapsed / len(chosen) * len(items) / (os.cpu_count() or 1) if chosen else None
+    pipeline = worker_pipeline(app, spec.modality)
+    elapsed: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="verify-app-") as scratch:
+        for number, item in enumerate(chosen):
+            stop_if(cancelled)
+            progress(number, len(chosen), item.name)
+            began = time.perf_counter()
+            if reason := _refusal(pipeline, spec, item, Path(scratch)):
+                reasons[reason] += 1
+            elapsed.append(time.perf_counter() - began)
     return Look(
-        len(items),
-        dict(sorted(kinds.items())),
-        sum(bool(item.claim) for item in items),
-        len(chosen),
-        dict(reasons),
-        seconds,
+        len(items), dict(sorted(kinds.items())), claimed, len(chosen), dict(reasons), _whole(elapsed, len(items))
     )
+
+
+def _whole(elapsed: list[float], files: int) -> float | None:
+    """Seconds for all files from those of a few; the first of several loads the models and tells nothing."""
+    typical = elapsed[1:] or elapsed
+    return sum(typical) / len(typical) * files / (os.cpu_count() or 1) if typical else None
 
 
 def _kind(item: Item) -> str:
@@ -102,14 +127,12 @@ def _kind(item: Item) -> str:
         return error.reason.code.value
 
 
-def _refusal(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, item: Item) -> str:
-    from verify_app.services.batch.embed import embed_file
-
+def _refusal(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, item: Item, scratch: Path) -> str:
     try:
-        with readable(item) as path:
+        with readable(item, scratch) as path:
             embed_file(pipeline, spec, path)
     except UnusableInput as error:
         return error.reason.code.value
-    except OSError:
+    except (OSError, ValueError):
         return "file_unreadable"
     return ""

@@ -66,11 +66,18 @@ def _calibrate(session: Session) -> Page:
     return CalibratePage(session)
 
 
+def _batch(session: Session) -> Page:
+    from verify_app.gui.batch.page import BatchPage
+
+    return BatchPage(session)
+
+
 def entries() -> list[PageEntry]:
     """Every page, in the order of the navigation."""
     return [
         PageEntry("verify", lambda: translate("Navigation", "Verify"), "verify", _verify),
         PageEntry("enrol", lambda: translate("Navigation", "Enrol"), "enrol", _enrol),
         PageEntry("people", lambda: translate("Navigation", "People"), "people", _people),
+        PageEntry("batch", lambda: translate("Navigation", "Batch"), "batch", _batch),
         PageEntry("calibrate", lambda: translate("Navigation", "Calibrate"), "calibrate", _calibrate),
     ]

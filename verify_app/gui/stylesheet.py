@@ -78,6 +78,12 @@ QPushButton[role="danger"]:disabled {{ color: {t.muted}; }}
 QPushButton[role="plain"] {{ border: none; background: transparent; color: {t.accent}; padding: 6px 8px; }}
 QPushButton[role="plain"]:hover {{ background: {t.accent_soft}; }}
 QPushButton[role="plain"]:focus {{ border: 2px solid {t.accent}; padding: 4px 6px; }}
+QToolButton[role="chip"] {{
+    border: 1px solid {t.border}; border-radius: 13px; padding: 4px 12px; background: {t.surface}; color: {t.text};
+}}
+QToolButton[role="chip"]:hover {{ background: {t.sunken}; }}
+QToolButton[role="chip"]:checked {{ background: {t.accent_soft}; color: {t.accent}; border-color: {t.accent}; }}
+QToolButton[role="chip"]:focus {{ border: 2px solid {t.accent}; padding: 3px 11px; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton[role="icon"] {{ border: none; border-radius: 6px; padding: 4px; background: transparent; }}
 QToolButton[role="icon"]:hover {{ background: {t.sunken}; }}

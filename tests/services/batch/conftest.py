@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 import pytest
+
+from verify_app.services.application import Application
+from verify_app.services.settings import load_settings
 
 PICTURES = 60
 
@@ -55,3 +59,19 @@ def _start(home: Path, *arguments: str | Path | int, wait: bool = True) -> subpr
     if wait:
         process.communicate(timeout=120)
     return process
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    """An application with a home of its own."""
+    monkeypatch.setenv("VERIFY_APP_PASSPHRASE", "")
+    with Application(load_settings(tmp_path / "home"), warn=lambda text: None) as opened:
+        yield opened
+
+
+def picture(path: Path, seed: int) -> Path:
+    """A texture of 112 × 112 pixels, a different one for each seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
+    path.write_bytes(cv2.imencode(".png", cv2.resize(coarse, (112, 112), interpolation=cv2.INTER_CUBIC))[1].tobytes())
+    return path

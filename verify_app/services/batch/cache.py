@@ -132,6 +132,12 @@ class EmbeddingCache:
             return StateError(
                 ReasonCode.DATABASE_LOCKED, f"{self._path} is locked by another process.", "Wait until it has ended."
             )
+        if isinstance(error, sqlite3.OperationalError):
+            return StateError(
+                ReasonCode.STORAGE_FULL,
+                f"The embedding cache {self._path} cannot be written or read ({error}).",
+                "Check the disk and who may write there, then repeat the command: it goes on where it stopped.",
+            )
         return StateError(
             ReasonCode.DATABASE_CORRUPT,
             f"The embedding cache {self._path} cannot be used ({error}).",

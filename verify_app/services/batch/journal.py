@@ -188,6 +188,40 @@ class Journal:
             number = rows[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a journal says of its job: what was asked, and how many of how many files are read."""
+
+    spec: JobSpec
+    done: int
+    total: int
+
+
+def standing(folder: Path) -> Standing | None:
+    """How far the job in a folder is; None when there is no journal.
+
+    Raises:
+        StateError: another run is working on it, or it is no journal.
+    """
+    path = folder / JOURNAL_NAME
+    if not path.is_file():
+        return None
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0.5)
+        try:
+            (text,) = connection.execute("SELECT spec FROM job").fetchone()
+            query = "SELECT count(*) FILTER (WHERE sha256 IS NOT NULL OR reason IS NOT NULL), count(*) FROM item"
+            return Standing(JobSpec.from_json(text), *connection.execute(query).fetchone())
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise _journal_error(error, folder) from None
+    except (sqlite3.DatabaseError, TypeError, ValueError, KeyError):
+        raise StateError(
+            ReasonCode.JOB_MISMATCH, f"{path} is not the journal of a batch job.", "Choose another folder."
+        ) from None
+
+
 def _listed(number: int, item: Item) -> tuple[int, str, str, str, int, str]:
     name, path, member, claim = map(_storable, (item.name, item.path, item.member, item.claim))
     return number, name, path, member, item.side, claim

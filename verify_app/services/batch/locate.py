@@ -37,3 +37,12 @@ def _item(sources: Sequence[str], name: str) -> Item | None:
             if separator and (folder / archive).is_file():
                 return Item(name, str(folder / archive), member)
     return None
+
+
+def sides(kind: str, sources: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Where to look for what the columns ``file`` and ``claim`` name; nowhere for a claim that is a person."""
+    if kind == "pairs":
+        return [sources[1]], [sources[1]]
+    if kind == "cross":
+        return list(sources), list(reversed(sources))
+    return list(sources), list(sources) if kind == "duplicates" else []

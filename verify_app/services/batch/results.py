@@ -25,12 +25,13 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StateError(
             ReasonCode.STORAGE_FULL,
             f"{path} cannot be written: {error.strerror or error}.",
             "Free some space, or give another folder with --out; nothing already computed is lost.",
         ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_results(folder: Path, rows: Iterable[Row], *, grouped: bool, seen: Callable[[Row], None]) -> Path:

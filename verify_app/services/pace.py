@@ -20,8 +20,8 @@ class Pace:
     def update(self, done: int, total: int, now: float | None = None) -> None:
         """Take note that ``done`` of ``total`` steps are finished at the time ``now`` (monotonic seconds)."""
         now = time.monotonic() if now is None else now
-        if done < self.done:
-            self._marks.clear()
+        if done < self.done or (done and not self.done):
+            self._marks.clear()  # the first step took the loading of models with it and says nothing of the next
         self.done, self.total = done, total
         if not self._marks or now - self._marks[-1][0] >= 0.1:
             self._marks.append((now, done))

@@ -294,5 +294,5 @@ def _rate_lines(estimate: Estimate) -> list[str]:
                 share=words.percent(share.value), low=words.percent(share.low), high=words.percent(share.high)
             )
         lines.append(line)
-    lines.append(translate("Adjudication", "These are the doubtful rows: over all rows the shares are smaller."))
+    lines.append(translate("Adjudication", "These rows are the doubtful ones: their shares are not those of all rows."))
     return lines

@@ -94,6 +94,8 @@ class ResultsModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:  # noqa: N802
         """Names of the columns."""
+        if role == Role.TextAlignmentRole and self._columns and self._columns[section] in _RIGHT:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if orientation != Qt.Orientation.Horizontal or role != Role.DisplayRole or self.table is None:
             return None
         name = self._columns[section]
@@ -114,7 +116,7 @@ class ResultsModel(QAbstractTableModel):
             return theme.current().colour(shade)
         if role == Role.ToolTipRole:
             return _tip(table, row, column)
-        if role == Role.TextAlignmentRole and column in ("score", "group"):
+        if role == Role.TextAlignmentRole and column in _RIGHT:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
@@ -126,6 +128,8 @@ def _columns(table: ResultTable) -> list[str]:
     hidden |= set() if table.grouping else {"group"}
     return [name for name in columns if name not in hidden]
 
+
+_RIGHT = ("score", "group")
 
 _HEADINGS: dict[str, Callable[[], str]] = {
     "file": lambda: translate("Results", "File"),

@@ -53,7 +53,7 @@ class BatchPage(Page):
         self._progress: Progress | None = None
         self.form = JobForm(session.settings.target_fmr if session.settings else 1e-3)
         self.look_card = LookCard()
-        self.command = CommandLine()
+        self.command = CommandLine(lines=5)
         self.problem = Notice()
         self.look_button = button(translate("BatchPage", "Look first"), self.look, icon="search")
         self.start_button = button(translate("BatchPage", "Start"), self.start, role="primary", icon="play")

@@ -34,7 +34,9 @@ class ProgressCard(Card):
         self.figures = label("", "muted")
         self.file = label("", "small")
         self.cancel_button = button(translate("ProgressCard", "Stop"), self._stop, icon="stop")
-        super().__init__(row(self.title, 1, self.cancel_button), self.bar, row(self.figures, 1, self.file), gap=8)
+        figures = row(self.figures, self.file)
+        figures.setStretch(0, 1)
+        super().__init__(row(self.title, 1, self.cancel_button), self.bar, figures, gap=8)
         self._pace = Pace()
 
     def begin(self, title: str) -> None:

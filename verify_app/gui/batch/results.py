@@ -30,7 +30,7 @@ from verify_app.reasons import Reason
 from verify_app.services.batch.table import ResultTable
 
 TYPING_MILLISECONDS = 200
-_WIDTHS = {"file": 250, "claim": 150, "group": 70, "decision": 110, "score": 80, "predicted_fmr": 120}
+_WIDTHS = {"file": 240, "claim": 120, "group": 70, "decision": 105, "score": 65, "predicted_fmr": 115}
 
 
 class ResultsView(QWidget):
@@ -81,7 +81,6 @@ class ResultsView(QWidget):
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setIconSize(QSize(SIDE, SIDE))
-        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         # Rows of one height: asking a hundred thousand rows for theirs would take seconds.
         table.verticalHeader().hide()
         table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)

@@ -69,10 +69,7 @@ def _sample(modality: Modality, sources: Sequence[str], name: str) -> tuple[Samp
         return None
     item, number = place
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="verify-app-") as scratch,
-            readable(item, Path(scratch)) as path,
-        ):
+        with readable(item, Path(tempfile.gettempdir())) as path:
             return load_samples(path, modality)[0], number, "" if item.member else item.path
     except (VerifyAppError, OSError, ValueError):
         return None

@@ -67,10 +67,17 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         path = folder / entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(path, seen)
         else:
             yield path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: reading it gives the row its reason
+        return False
 
 
 def _file_items(path: Path, name: str, patterns: tuple[str, ...], side: int) -> Iterator[Item]:

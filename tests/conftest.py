@@ -23,21 +23,14 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if (SHARED / "data").is_dir():
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of the development data are skipped without it, or fail where it is required."""
+    if item.get_closest_marker("shared_data") is None or (SHARED / "data").is_dir():
         return
     reason = f"needs the development data in {SHARED / 'data'}"
-    for item in items:
-        if item.get_closest_marker("shared_data") is not None:
-            if os.environ.get(REQUIRE_SHARED) == "1":
-                item.add_marker(pytest.mark.usefixtures("_shared_data_is_required"))
-            else:
-                item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@pytest.fixture
-def _shared_data_is_required() -> None:
-    pytest.fail(f"{REQUIRE_SHARED}=1, but there is no development data in {SHARED / 'data'}")
+    if os.environ.get(REQUIRE_SHARED) == "1":
+        pytest.fail(f"{REQUIRE_SHARED}=1: {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

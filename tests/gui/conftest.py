@@ -27,11 +27,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.gui)
 
 
+class PatientQtBot(QtBot):
+    """Waits longer than usual: tests also run on busy machines."""
+
+    def waitUntil(self, callback: Callable[[], object], *, timeout: int = 60_000) -> None:  # noqa: N802 - Qt's name
+        super().waitUntil(callback, timeout=timeout)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    return PatientQtBot(request)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user with a folder of their own, a passphrase and, unless a test says otherwise, no models."""
+    """A user with a folder of their own, no keyring and, unless a test says otherwise, no models."""
     monkeypatch.setenv("VERIFY_APP_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VERIFY_APP_PASSPHRASE", "correct horse battery staple")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.delenv("VERIFY_APP_PASSPHRASE", raising=False)
     monkeypatch.setenv("VERIFY_APP_MODELS", str(tmp_path / "no-models"))
     return tmp_path / "home"
 

@@ -29,12 +29,14 @@ class PersonOverview:
         faces: number of face samples.
         voices: number of voice samples.
         up_to_date: False when a modality has samples but no template of the encoder in use: enrol again.
+        contracts: ids of the embedding contracts of the templates, in order.
     """
 
     person: Person
     faces: int
     voices: int
     up_to_date: bool
+    contracts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +135,5 @@ def _overview(app: Application, person: Person, counts: Mapping[str, int]) -> Pe
         counts.get("face", 0),
         counts.get("voice", 0),
         all(contract in contracts for contract in present),
+        tuple(sorted(contracts)),
     )

@@ -69,6 +69,7 @@ class PersonDetail(QStackedWidget):
         super().__init__()
         self._name = label("", "h2", wrap=True, selectable=True)
         self._facts = label("", "muted", wrap=True)
+        self._encoders = label("", "small", wrap=True)
         self.notice = Notice()
         buttons = row(
             button(translate("PersonDetail", "Rename…"), self.rename_wanted.emit, icon="pencil"),
@@ -85,7 +86,7 @@ class PersonDetail(QStackedWidget):
         body = QWidget()
         body.setLayout(column(samples, 1))
         shown = QWidget()
-        shown.setLayout(column(Card(head, self._facts, self.notice, gap=6), scrolling(body), gap=16))
+        shown.setLayout(column(Card(head, self._facts, self._encoders, self.notice, gap=6), scrolling(body), gap=16))
         self._shown, self._nobody = shown, QWidget()
         self.addWidget(self._nobody)
         self.addWidget(shown)
@@ -102,7 +103,11 @@ class PersonDetail(QStackedWidget):
             translate("PersonDetail", "%n face sample(s)", n=overview.faces),
             translate("PersonDetail", "%n voice sample(s)", n=overview.voices),
         ]
+        encoders = [_encoder(contract) for contract in overview.contracts]
         self._facts.setText("  ·  ".join(parts))
+        self._encoders.setText("  ·  ".join(encoders))
+        self._encoders.setToolTip("\n".join(overview.contracts))
+        self._encoders.setVisible(bool(encoders))
         self.notice.hide()
         if not overview.up_to_date:
             self.notice.say(
@@ -114,6 +119,12 @@ class PersonDetail(QStackedWidget):
         for sample in samples:
             self._samples.addWidget(SampleCard(sample, lambda s=sample.id: self.sample_unwanted.emit(s)))
         self.setCurrentWidget(self._shown)
+
+
+def _encoder(contract_id: str) -> str:
+    """A contract in short: encoder and the beginning of its digest."""
+    name, digest, *_rest = f"{contract_id}/".split("/")
+    return translate("PersonDetail", "{encoder}, digest {digest}").format(encoder=name, digest=digest[:10])
 
 
 def _date(moment: datetime) -> str:

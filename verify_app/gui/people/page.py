@@ -25,7 +25,7 @@ from verify_app.gui.widgets.basic import button, column, label, row
 from verify_app.gui.widgets.notice import EmptyState, Notice
 from verify_app.reasons import Reason
 from verify_app.services import people
-from verify_app.services.people import PersonOverview
+from verify_app.services.people import PersonOverview, RemovedPerson
 
 
 class PeoplePage(Page):
@@ -54,7 +54,7 @@ class PeoplePage(Page):
         self.list.setAccessibleName(translate("PeoplePage", "Enrolled people"))
         self.list.currentItemChanged.connect(lambda *_: self._show_current())
         self._count = label("", "small")
-        self.notice = Notice()
+        self.notice, self._pending = Notice(closable=True), Notice(closable=True)
         self.detail = PersonDetail()
         self.detail.rename_wanted.connect(self.rename)
         self.detail.remove_wanted.connect(self.ask_to_remove)
@@ -80,6 +80,7 @@ class PeoplePage(Page):
         self._stack.addWidget(filled)
         self._stack.addWidget(empty)
         self.content.addWidget(self.notice)
+        self.content.addWidget(self._pending)
         self.content.addWidget(self._stack, 1)
         session.people_changed.connect(self.refresh)
         session.opened.connect(self.refresh)
@@ -189,7 +190,21 @@ class PeoplePage(Page):
         chosen = self.current
         if chosen is not None:
             person_id = chosen.person.id
-            self._change(lambda app, _p, _c: people.remove(app, person_id))
+            self.session.run(self, lambda app, _p, _c: people.remove(app, person_id), self._removed, self._say)
+
+    def _removed(self, removed: RemovedPerson) -> None:
+        self.session.people_changed.emit()
+        if not removed.erased:
+            self._pending.say(
+                translate("PeoplePage", "{name} is removed, but not yet erased from the disk.").format(
+                    name=removed.person.name
+                ),
+                translate(
+                    "PeoplePage",
+                    "Another program was reading the database. The bytes go at the next opening; close that program.",
+                ),
+                "warn",
+            )
 
     def ask_to_remove_sample(self, sample_id: str) -> None:
         """Erase one sample when the user agrees."""
@@ -207,7 +222,11 @@ class PeoplePage(Page):
             return
         suggestion = re.sub(r"[^\w-]+", "-", chosen.person.name).strip("-") or "person"
         file, _ = QFileDialog.getSaveFileName(
-            self, translate("PeoplePage", "Export everything stored"), f"{suggestion}.json", "JSON (*.json)"
+            self,
+            translate("PeoplePage", "Export everything stored"),
+            f"{suggestion}.json",
+            "JSON (*.json)",
+            options=QFileDialog.Option.DontConfirmOverwrite,  # a file that exists is refused
         )
         if file:
             self.export_to(Path(file))

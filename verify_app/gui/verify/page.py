@@ -62,6 +62,7 @@ class VerifyPage(Page):
         self.tray.changed.connect(self._update)
         self.person.chosen.connect(lambda _name: self._update())
         self.result.cancelled.connect(self._cancel)
+        self.result.page_wanted.connect(self.page_wanted)
         session.people_changed.connect(self.refresh)
         session.opened.connect(self.refresh)
         for keys in ("Ctrl+Return", "Ctrl+Enter"):

@@ -13,9 +13,17 @@ from verify_app.gui.widgets.basic import Card, button, clear, column, label, row
 from verify_app.gui.widgets.notice import EmptyState, Notice
 from verify_app.gui.widgets.scales import RarityScale
 from verify_app.gui.widgets.verdict import VerdictPanel
-from verify_app.reasons import Reason
+from verify_app.reasons import Reason, ReasonCode
 from verify_app.services.jobs import Progress
 from verify_app.services.verify import Verification
+
+CALIBRATION_TROUBLE = {
+    ReasonCode.NO_CALIBRATION,
+    ReasonCode.CALIBRATION_INVALID,
+    ReasonCode.CALIBRATION_EXPIRED,
+    ReasonCode.TARGET_UNSUPPORTED,
+}
+ENROLMENT_TROUBLE = {ReasonCode.NOT_ENROLLED, ReasonCode.CONTRACT_MISMATCH, ReasonCode.NOBODY_ENROLLED}
 
 
 class RarityCard(Card):
@@ -41,9 +49,11 @@ class ResultView(QStackedWidget):
 
     Signals:
         cancelled: the user wants the work to stop.
+        page_wanted: key of the page that offers the way out.
     """
 
     cancelled = Signal()
+    page_wanted = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +103,7 @@ class ResultView(QStackedWidget):
         body = self._begin()
         self.verdict = VerdictPanel()
         self.verdict.show_decision(verification.decision, claim)
+        self._offer_way_out(self.verdict, verification.decision.reason)
         body.addWidget(self.verdict)
         if verification.decision.predicted_fmr is not None:
             body.addWidget(RarityCard(verification.decision))
@@ -113,8 +124,18 @@ class ResultView(QStackedWidget):
         body = self._begin()
         self.verdict = VerdictPanel()
         self.verdict.show_refusal(reason)
+        self._offer_way_out(self.verdict, reason)
         body.addWidget(self.verdict)
         body.addStretch(1)
+
+    def _offer_way_out(self, verdict: VerdictPanel, reason: Reason) -> None:
+        if reason.code in CALIBRATION_TROUBLE:
+            text, page = translate("ResultView", "Calibrate again"), "calibrate"
+        elif reason.code in ENROLMENT_TROUBLE:
+            text, page = translate("ResultView", "Enrol samples"), "enrol"
+        else:
+            return
+        verdict.offer(button(text, lambda: self.page_wanted.emit(page)))
 
     def _begin(self) -> QVBoxLayout:
         layout = self._body

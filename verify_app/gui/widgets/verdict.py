@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame
+from PySide6.QtWidgets import QFrame, QPushButton
 
 from verify_app.domain import Decision
 from verify_app.gui.text import translate
@@ -22,9 +22,10 @@ class VerdictPanel(QFrame):
         self._title.setObjectName("verdict-title")
         self._reason = label("", wrap=True, selectable=True)
         self._advice = label("", "muted", wrap=True, selectable=True)
+        self._actions = row(0, gap=8)
         layout = row(gap=18, margin=20)
         layout.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(column(self._title, self._reason, self._advice, gap=5), 1)
+        layout.addLayout(column(self._title, self._reason, self._advice, self._actions, gap=5), 1)
         self.setLayout(layout)
 
     @property
@@ -50,6 +51,10 @@ class VerdictPanel(QFrame):
     def show_refusal(self, reason: Reason) -> None:
         """No comparison could be made; that is a no as well."""
         self._say("warn", "alert", translate("Verdict", "Not verified"), reason.message, reason.advice)
+
+    def offer(self, action: QPushButton) -> None:
+        """Put a button under the text: the way out."""
+        self._actions.insertWidget(0, action)
 
     def _say(self, tone: str, icon: str, title: str, text: str, advice: str) -> None:
         self._icon.show_icon(icon, tone)

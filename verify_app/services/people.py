@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verify_app.domain import Modality
-from verify_app.reasons import ReasonCode, UsageError
+from verify_app.reasons import ReasonCode, StateError, UsageError
 from verify_app.services.application import Application
 from verify_app.services.enrol import check_name
 from verify_app.services.storage import store_errors
@@ -129,7 +129,10 @@ def export(app: Application, name: str, file: str | Path) -> Path:
 
 def _overview(app: Application, person: Person, counts: Mapping[str, int]) -> PersonOverview:
     contracts = app.store.template_contracts(person.id)
-    present = [app.contract(Modality(modality)).id for modality, count in counts.items() if count]
+    try:
+        present = [app.contract(Modality(modality)).id for modality, count in counts.items() if count]
+    except StateError:
+        present = []  # without models nothing speaks against the templates; people can still be removed
     return PersonOverview(
         person,
         counts.get("face", 0),

@@ -35,15 +35,6 @@ def test_the_demo_decides_rightly_and_leaves_only_its_report(
     assert Path(tempfile.gettempdir()) != scratch
 
 
-def test_the_table_is_readable(tool: Tool, people: tuple[DemoPerson, ...], tmp_path: Path) -> None:
-    answer = tool("demo", "--report", tmp_path / "r.html", "--target-fmr", "0.01")
-
-    lines = answer.out.splitlines()
-    assert lines[0].split()[:3] == ["shows", "claims", "to"]
-    assert "Operating point: false-match rate 1 in 100." in answer.out
-    assert (tmp_path / "r.html").is_file()
-
-
 def test_a_report_that_cannot_be_written_is_told(tool: Tool, people: tuple[DemoPerson, ...], tmp_path: Path) -> None:
     answer = tool("demo", "--report", tmp_path / "no" / "r.html", "--json")
 

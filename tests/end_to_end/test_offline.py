@@ -59,7 +59,9 @@ def test_the_demo_runs_with_sockets_forbidden(people: tuple[DemoPerson, ...], tm
 
     assert done.returncode == 0, done.stderr
     assert "socket" not in done.stderr
+    assert done.stdout.split()[:3] == ["shows", "claims", "to"]
     assert "true claims verified" in done.stdout
+    assert "Operating point: false-match rate 1 in 1 000." in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

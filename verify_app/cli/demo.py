@@ -37,11 +37,13 @@ def demo(
     """
     from verify_app.services.demo.report import write_report
     from verify_app.services.demo.run import counts, run_demo
+    from verify_app.services.output import output_file
 
     target = state.check_target(target_fmr)
+    wanted = output_file(report)
     with shown_progress("demo", "steps") as progress:
         result = run_demo(target, threads=state.settings().threads, progress=progress)
-    file = write_report(result, report)
+    file = write_report(result, wanted)
     right = counts(result)
     payload: dict[str, Any] = {
         "claims": [

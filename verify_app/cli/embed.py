@@ -38,7 +38,9 @@ def embed(
       verify-app embed calls/*.wav --out voices.npz --modality voice
     """
     from verify_app.services.embed import EmbedOptions, embed_files, modality_of, write_npz
+    from verify_app.services.output import output_file
 
+    wanted = output_file(out)
     application = state.application()
     kind = chosen_modality(modality) or modality_of(files)
     options = EmbedOptions(kind, chosen_policy(faces), aligned, quality_gates)
@@ -49,7 +51,7 @@ def embed(
         first = failed[0].reason
         raise UnusableInput(first.code, first.message, first.advice)
     contract = application.contract(kind)
-    file = write_npz(out, results, contract, kind)
+    file = write_npz(wanted, results, contract, kind)
     lines = [f"{words.count(len(results) - len(failed), 'embedding')} of {contract.dimension} numbers in {file}"]
     lines += [f"  not used: {one.file}: {one.reason.message} [{one.reason.code.value}]" for one in failed if one.reason]
     payload: dict[str, Any] = {

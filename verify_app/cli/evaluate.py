@@ -147,8 +147,9 @@ def _head(result: Evaluation) -> str:
     lines = [
         f"{words.grouped(total)} trials ({words.grouped(mated)} mated, {words.grouped(total - mated)} non-mated) "
         f"over {words.grouped(result.files)} {result.modality} files; 95 % intervals in brackets",
-        f"  failures to acquire  {len(result.failures)} files, {words.percent_interval(result.failure_rate)}; "
-        f"{int((~result.scored).sum())} trials without a score",
+        f"  failures to acquire  {words.count(len(result.failures), 'file')}, "
+        f"{words.percent_interval(result.failure_rate)}; "
+        f"{words.count(int((~result.scored).sum()), 'trial')} without a score",
     ]
     for code, files in result.failures_by_reason().items():
         more = f" and {len(files) - EXAMPLES_PER_REASON} more" if len(files) > EXAMPLES_PER_REASON else ""

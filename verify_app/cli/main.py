@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -30,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Measure error rates on a table of trials.",
     "calibrate": "Fit a calibration to your own trials or folders.",
     "bench": "Compare similarities, normalisations and dimensions on the same data.",
-    "batch": "Verify or search many rows of a table; resumes where it stopped.",
+    "batch": "Verify, search, compare or group whole folders; goes on where it stopped.",
     "people": "List, show, rename, remove or export the people enrolled.",
     "models": "List, show or check the encoders.",
     "doctor": "Say what works on this machine, what does not, and how to mend it.",
@@ -53,17 +52,12 @@ Exit codes:
 """
 
 
-def available_commands() -> list[str]:
-    """The commands this installation has, in the order of the help."""
-    return [name for name in COMMANDS if find_spec(f"verify_app.cli.{name}") is not None]
-
-
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, in the order of the help."""
-        return available_commands()
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, imported now; None when there is none."""

@@ -16,6 +16,7 @@ from verify_app.reasons import Reason, ReasonCode, UnusableInput, UsageError
 from verify_app.services.application import Application
 from verify_app.services.embed import EmbedOptions, embed_files, modality_of
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress
+from verify_app.services.output import output_file
 from verify_app.services.trial_table import TrialTable, read_trials
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def evaluate(
         Cancelled: between two files, when asked to stop.
     """
     options = options or EvaluateOptions()
+    if scores_file is not None:
+        scores_file = output_file(scores_file)
     table = read_trials(table_file)
     root = options.root if options.root is not None else Path(table_file).parent
     files = table.files()

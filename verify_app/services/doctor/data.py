@@ -11,6 +11,7 @@ from verify_app.domain import Modality
 from verify_app.reasons import Reason, StateError
 from verify_app.services.application import Application
 from verify_app.services.doctor.findings import Finding, Health
+from verify_app.services.rates import rate_text
 from verify_app.services.storage import KEY_FILE_NAME, keyring_usable, store_errors
 
 LEAST_FREE = 50_000_000
@@ -115,6 +116,6 @@ def calibrations(app: Application) -> Iterator[Finding]:
             yield Finding(
                 part,
                 Health.LIMITED,
-                f"{detail}; its data can show a false-match rate of {found.supported_fmr:.1g}, not of {target:g}",
+                f"{detail}; its data can show a false-match rate of {rate_text(found.supported_fmr)}, not of {rate_text(target)}",
                 "Calibrate with more people, or set a higher target_fmr.",
             )

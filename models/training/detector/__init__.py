@@ -1,0 +1,1 @@
+"""Recipe of the face detector: data, network, training, export, evaluation."""

@@ -1,0 +1,208 @@
+"""Train the face detector: ``python -m models.training.detector.train --help``.
+
+Every step is a function of the seed and its number alone: a run stopped and resumed gives
+the batches the unbroken run would have given, on a CPU or on a GPU, with any number of
+loading processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from . import export
+from .augment import Pools, compose
+from .data import load_crops, load_photos
+from .network import Detector
+from .targets import assign, hint_loss, loss
+from .teacher import Teacher, lesson
+
+# (picture side, pictures per step, weight of the draw): mostly small pictures, which teach
+# most per second; now and then large ones, for faces that fill a photograph.
+SIZES = ((192, 32, 0.45), (256, 18, 0.35), (320, 12, 0.15), (480, 5, 0.05))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings that define a run."""
+
+    steps: int = 3000
+    seed: int = 7
+    rate: float = 3e-3
+    warmup: int = 100
+    decay: float = 1e-3
+    averaging: float = 0.998
+    crops: int = 6000
+    guidance: float = 8.0
+
+
+Batch = tuple[int, Tensor, Tensor, Tensor, Tensor, dict[str, Tensor]]
+
+
+class Steps(Dataset[Batch]):
+    """Item ``i`` is the whole batch of step ``i``: side, pixels, then the lesson on them."""
+
+    def __init__(self, pools: Pools, teacher: Path, seed: int) -> None:
+        self.pools, self.path, self.seed = pools, teacher, seed
+        rng = np.random.default_rng(seed)
+        self.scales = Teacher(teacher).spread(np.stack([compose(pools, 256, rng).clean for _ in range(32)]))
+        self.teacher: Teacher | None = None  # opened in the process that uses it
+
+    def __getitem__(self, step: int) -> Batch:
+        cv2.setNumThreads(1)
+        if self.teacher is None:
+            self.teacher = Teacher(self.path, self.scales)
+        rng = np.random.default_rng([self.seed, step])
+        size, count, _ = SIZES[int(rng.choice(len(SIZES), p=[s[2] for s in SIZES]))]
+        scenes = [compose(self.pools, size, rng) for _ in range(count)]
+        faces = [s.faces for s in scenes]
+        told = lesson(self.teacher, np.stack([s.clean for s in scenes]), faces, [assign(f, size) for f in faces])
+        return (
+            size,
+            torch.from_numpy(np.stack([s.pixels for s in scenes])),
+            torch.from_numpy(told.score),
+            torch.from_numpy(told.near),
+            torch.from_numpy(told.raw),
+            {name: torch.from_numpy(value) for name, value in told.hints.items()},
+        )
+
+
+def load_pools(shared: Path, cache: Path, recipe: Recipe) -> Pools:
+    """Read the packs under ``shared`` (their labels for the crops are kept in ``cache``)."""
+    photos = load_photos(shared / "data/detection", "train")
+    crops = load_crops(
+        shared / "data/faces", recipe.crops, recipe.seed,
+        cache / f"crops-{recipe.crops}-{recipe.seed}.npz", shared / "teachers/yunet_n_dynamic.onnx",
+    )  # fmt: skip
+    return Pools([p for p in photos if len(p.faces)], crops, [p for p in photos if not len(p.faces)])
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a half cosine down to 1 % of the peak."""
+    if step < recipe.warmup:
+        return recipe.rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+class Run:
+    """The state of a training run: network, running average, optimiser, step."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.step = recipe, device, 0
+        self.network = Detector().to(device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).eval()
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}], lr=recipe.rate
+        )
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step."""
+        size, pixels, score, near, target, hints = batch
+        device = self.device
+        x = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, self.recipe)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            maps, features = self.network.study(x.contiguous(memory_format=torch.channels_last))
+        parts = loss(maps, score.to(device), target.to(device), int(size))
+        guided = hint_loss(features, {k: v.to(device) for k, v in hints.items()}, near.to(device), int(size))
+        parts["hint"] = self.recipe.guidance * guided
+        total = torch.stack(list(parts.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        self.optimiser.step()
+        self.step += 1
+        self._average()
+        return {k: float(v.detach()) for k, v in parts.items()}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.recipe.averaging, (1 + self.step) / (20 + self.step))
+        for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint in one step."""
+        state = {
+            "recipe": asdict(self.recipe), "step": self.step, "network": self.network.state_dict(),
+            "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
+        }  # fmt: skip
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same recipe; only the number of steps may differ
+        (the learning rate then follows the new schedule from where the run stands)."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if {**state["recipe"], "steps": self.recipe.steps} != asdict(self.recipe):
+            raise SystemExit(f"{path} belongs to another recipe ({state['recipe']}); give --out a new folder.")
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def main() -> None:
+    """Command line."""
+    defaults = Recipe()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder of data/ and teachers/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and the ONNX file")
+    parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints and interim exports")
+    parser.add_argument("--interim", type=Path, help="also write each interim ONNX file here")
+    args = parser.parse_args()
+
+    recipe = Recipe(steps=args.steps, seed=args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.out / "checkpoint.pt"
+    run = Run(recipe, torch.device(args.device))
+    if checkpoint.exists():
+        run.load(checkpoint)
+    pools = load_pools(args.shared, args.out, recipe)
+    batches = DataLoader(
+        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe.seed), batch_size=None, sampler=range(run.step, recipe.steps),
+        num_workers=args.workers, prefetch_factor=4 if args.workers else None,
+    )  # fmt: skip
+    sums: dict[str, float] = {}
+    started = time.monotonic()
+    for batch in batches:
+        for name, value in run.learn(batch).items():
+            sums[name] = sums.get(name, 0.0) + value
+        if run.step % 50 == 0:
+            line = f"step {run.step} {time.monotonic() - started:.0f}s " + " ".join(
+                f"{k} {v / 50:.4f}" for k, v in sums.items()
+            )
+            print(line, flush=True)
+            sums = {}
+        if run.step % args.every == 0 or run.step == recipe.steps:
+            run.save(checkpoint)
+            export.save(run.average, args.out / "model.onnx")
+            if args.interim:
+                export.save(run.average, args.interim)
+
+
+if __name__ == "__main__":
+    main()

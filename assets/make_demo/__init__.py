@@ -1,0 +1,1 @@
+"""How the demo people are made. Not packed; see README.md beside this file."""

@@ -86,10 +86,30 @@ PEOPLE = (
 # Four photographs of each person: two for enrolment, two to be verified.
 LOOKS = (
     ("reference-1", Look()),
-    ("reference-2", Look(Shape(smile=3, mouth_wide=1.5), yaw=-6, roll=2, warmth=0.04, ground=(186, 178, 166), size=0.96)),
-    ("probe-1", Look(Shape(smile=-1, brows_up=1.5), yaw=11, roll=-5, light=(0.45, 0), ground=(120, 128, 138), size=1.04)),
-    ("probe-2", Look(Shape(smile=5, mouth_wide=2, eye_size=-0.6), yaw=-4, roll=6, light=(-0.3, 0.25), exposure=-0.25, warmth=-0.05, ground=(96, 88, 84), size=0.9, blur=0.7, noise=4)),
-)  # fmt: skip
+    (
+        "reference-2",
+        Look(Shape(smile=3, mouth_wide=1.5), yaw=-6, roll=2, warmth=0.04, ground=(186, 178, 166), size=0.96),
+    ),
+    (
+        "probe-1",
+        Look(Shape(smile=-1, brows_up=1.5), yaw=11, roll=-5, light=(0.45, 0), ground=(120, 128, 138), size=1.04),
+    ),
+    (
+        "probe-2",
+        Look(
+            Shape(smile=5, mouth_wide=2, eye_size=-0.6),
+            yaw=-4,
+            roll=6,
+            light=(-0.3, 0.25),
+            exposure=-0.25,
+            warmth=-0.05,
+            ground=(96, 88, 84),
+            size=0.9,
+            blur=0.7,
+            noise=4,
+        ),
+    ),
+)
 
 # Four recordings of each person; the sentence is counted on from the person's own start.
 TAKES = (

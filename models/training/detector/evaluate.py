@@ -68,7 +68,8 @@ def iou(a: Floats, b: Floats) -> Floats:
 @dataclass
 class Match:
     """What one photograph gave: per labelled face its size, whether it looks into the camera, its best
-    find's score (0 if none) and landmark error (nan if none); the scores of finds that meet no label; whether it has no face."""
+    find's score (0 if none) and landmark error (nan if none); the scores of finds that meet no
+    label; whether it has no face."""
 
     photo: Photo
     sizes: Floats

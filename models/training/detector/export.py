@@ -8,7 +8,6 @@ version of a tracer.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -157,4 +156,4 @@ def save(detector: Detector, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     onnx.save(build(detector), str(partial))
-    os.replace(partial, path)
+    partial.replace(path)

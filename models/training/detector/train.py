@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -147,7 +146,7 @@ class Run:
         }  # fmt: skip
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
-        os.replace(partial, path)
+        partial.replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe; only the number of steps may differ
@@ -183,9 +182,12 @@ def main() -> None:
         run.load(checkpoint)
     pools = load_pools(args.shared, args.out, recipe)
     batches = DataLoader(
-        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe.seed), batch_size=None, sampler=range(run.step, recipe.steps),
-        num_workers=args.workers, prefetch_factor=4 if args.workers else None,
-    )  # fmt: skip
+        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe.seed),
+        batch_size=None,
+        sampler=range(run.step, recipe.steps),
+        num_workers=args.workers,
+        prefetch_factor=4 if args.workers else None,
+    )
     sums: dict[str, float] = {}
     started = time.monotonic()
     for batch in batches:

@@ -116,6 +116,6 @@ def calibrations(app: Application) -> Iterator[Finding]:
             yield Finding(
                 part,
                 Health.LIMITED,
-                f"{detail}; its data can show a false-match rate of {rate_text(found.supported_fmr)}, not of {rate_text(target)}",
+                f"{detail}; its data show rates down to {rate_text(found.supported_fmr)}, not {rate_text(target)}",
                 "Calibrate with more people, or set a higher target_fmr.",
             )

@@ -179,6 +179,18 @@ def test_with_debug_an_unforeseen_error_shows_its_traceback(
     assert "the inner detail" in capsys.readouterr().err
 
 
+def test_names_that_are_no_text_and_consoles_without_our_characters(tool: Tool) -> None:
+    name = b"\xff\xfe.jpg".decode("utf-8", "surrogateescape")
+
+    told = tool("compare", name, name)
+    for_programs = tool("compare", name, name, "--json")
+    ascii_only = tool("--help", PYTHONIOENCODING="ascii")
+
+    assert told.code in (3, 4)
+    assert for_programs.code == told.code
+    assert ascii_only.code == 0
+
+
 def test_whoever_stops_reading_gets_no_complaint(tmp_path: Path) -> None:
     done = subprocess.run(
         f'"{sys.executable}" -m verify_app --help | head -n 1',

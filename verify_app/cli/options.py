@@ -10,6 +10,7 @@ import typer
 from verify_app.cli import words
 from verify_app.domain import Comparison, Decision, Interval, Modality
 from verify_app.reasons import ReasonCode, UsageError
+from verify_app.services.rates import threshold_text
 
 if TYPE_CHECKING:
     from verify_app.services.samples import SampleOutcome
@@ -72,7 +73,7 @@ def decision_text(decision: Decision, samples: Sequence[SampleOutcome]) -> str:
         (
             comparison.modality.value,
             f"{comparison.score:.3f}",
-            "–" if comparison.threshold is None else f"{comparison.threshold:.3f}",
+            threshold_text(comparison.threshold),
             words.rate_interval(comparison.predicted_fmr),
             words.count(comparison.references, "reference"),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Mapping
@@ -45,6 +47,10 @@ _run = _Run()
 
 def reset(*, json: bool) -> None:
     """Begin a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that is no text, or a console without our quotation marks, must not end the run.
+            stream.reconfigure(errors="backslashreplace")
     global _run
     _run = _Run(json=json)
 
@@ -115,7 +121,7 @@ def check_target(value: float | None) -> float | None:
 def finish(payload: Mapping[str, Any], text: str, exit_code: int = 0) -> NoReturn:
     """Print the result, as text or as JSON, and end the run with an exit code."""
     if _run.json:
-        print(json.dumps({**payload, "exit_code": exit_code}, ensure_ascii=False, allow_nan=False, indent=2))
+        print(json.dumps(_finite({**payload, "exit_code": exit_code}), ensure_ascii=False, allow_nan=False, indent=2))
     elif text:
         print(text)
     raise typer.Exit(exit_code)
@@ -157,6 +163,17 @@ def close() -> None:
     if _run.application is not None:
         _run.application.close()
         _run.application = None
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON cannot write: a threshold that no score reaches is infinite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def _ask_passphrase() -> Any:

@@ -105,8 +105,7 @@ def embed_files(
                     progress(done, len(files), file)
                 yield from _encode(pipeline, analysed)
         finally:
-            for _, future in waiting:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
 
 
 def write_npz(file: str | Path, results: Sequence[FileEmbedding], contract: Contract, modality: Modality) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from verify_app.domain import Interval
 
 RAREST = 1e-9
@@ -32,6 +34,11 @@ def rate_bound_text(interval: Interval | None) -> str:
     if interval is None:
         return "–"
     return f"{rate_text(interval.value)}, at most {rate_text(interval.high)}"
+
+
+def threshold_text(threshold: float | None) -> str:
+    """A threshold, or a dash where there is none or no score reaches it."""
+    return f"{threshold:.3f}" if threshold is not None and math.isfinite(threshold) else "–"
 
 
 def grouped(value: float) -> str:

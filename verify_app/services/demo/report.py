@@ -14,7 +14,7 @@ from verify_app import __version__
 from verify_app.domain import Comparison, ImageArray, Interval
 from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services.demo.run import Demo, DemoClaim, DemoSearch, counts
-from verify_app.services.rates import rate_text
+from verify_app.services.rates import rate_text, threshold_text
 
 if TYPE_CHECKING:
     from verify_app.services.samples import SampleOutcome
@@ -107,8 +107,11 @@ def _rate(interval: Interval | None) -> dict[str, str]:
 
 
 def _score(comparison: Comparison) -> dict[str, str]:
-    threshold = "–" if comparison.threshold is None else f"{comparison.threshold:.3f}"
-    return {"modality": comparison.modality.value, "score": f"{comparison.score:.3f}", "threshold": threshold}
+    return {
+        "modality": comparison.modality.value,
+        "score": f"{comparison.score:.3f}",
+        "threshold": threshold_text(comparison.threshold),
+    }
 
 
 def _sample(outcome: SampleOutcome) -> dict[str, Any]:

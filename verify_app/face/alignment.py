@@ -54,13 +54,26 @@ def align(image: ImageArray, landmarks: NDArray[np.float32]) -> ImageArray:
     Returns:
         uint8 (112, 112, 3); black where the crop reaches beyond the picture.
     """
+    return cut(image, similarity_transform(landmarks, TEMPLATE), SIDE)
+
+
+def cut(image: ImageArray, matrix: NDArray[np.float64], side: int) -> ImageArray:
+    """A square part of a picture, turned and scaled.
+
+    Args:
+        image: uint8 (height, width, 3).
+        matrix: (2, 3), from the picture to the part.
+        side: width and height of the part in pixels.
+
+    Returns:
+        uint8 (side, side, 3); black where it reaches beyond the picture.
+    """
     cv2 = opencv()
-    matrix = similarity_transform(landmarks, TEMPLATE)
     step = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if step >= 2:
-        image, matrix = _shrunk(image, matrix, step)
-    crop = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(crop)
+        image, matrix = _shrunk(image, matrix, side, step)
+    part = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(part)
 
 
 def as_aligned(image: ImageArray) -> ImageArray:
@@ -72,14 +85,16 @@ def as_aligned(image: ImageArray) -> ImageArray:
     return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=method))
 
 
-def _shrunk(image: ImageArray, matrix: NDArray[np.float64], step: int) -> tuple[ImageArray, NDArray[np.float64]]:
-    """The part of the picture under the crop, averaged over ``step`` × ``step`` pixels.
+def _shrunk(
+    image: ImageArray, matrix: NDArray[np.float64], side: int, step: int
+) -> tuple[ImageArray, NDArray[np.float64]]:
+    """What lies under the part in the picture, averaged over ``step`` × ``step`` pixels.
 
     Linear interpolation alone would look at one pixel in many and let fine patterns turn into noise.
     """
     cv2 = opencv()
     inverse = np.linalg.inv(matrix[:, :2])
-    corners = (np.array([[0, 0], [SIDE, 0], [0, SIDE], [SIDE, SIDE]]) - matrix[:, 2]) @ inverse.T
+    corners = (np.array([[0, 0], [side, 0], [0, side], [side, side]]) - matrix[:, 2]) @ inverse.T
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - step, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + step, (image.shape[1], image.shape[0]))
     across, down = (right - left) // step, (bottom - top) // step

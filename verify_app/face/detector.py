@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from verify_app.domain import ImageArray
 from verify_app.encoders.manifest import ModelEntry
+from verify_app.face.alignment import cut
 from verify_app.native import opencv
 from verify_app.reasons import ReasonCode, StateError
 
@@ -20,6 +21,9 @@ _MOST = 200
 # Long side in pixels and border as a share of it, tried in turn until a face is found: the usual
 # picture; a face that fills it, made smaller and given surroundings; small faces in a large picture.
 _PASSES = ((640, 0.0), (256, 0.4), (1920, 0.0))
+# The closer look: a square of so many pixels that holds so many times the face.
+_CLOSE_SIDE = 160
+_CLOSE_SURROUNDINGS = 1.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,15 +72,44 @@ class FaceDetector:
                 return faces
         return []
 
+    def refine(self, image: ImageArray, face: Face) -> Face:
+        """The same face with better landmarks: the mean of the first look, a closer one and its mirror image.
+
+        On development photographs the distance to the reference landmarks falls by a quarter for a weak
+        detector, and a little for a strong one.
+        """
+        x, y, width, height = face.box
+        scale = _CLOSE_SIDE / (_CLOSE_SURROUNDINGS * max(width, height))
+        shift = _CLOSE_SIDE / 2 - scale * np.array([x + width / 2, y + height / 2])
+        close = cut(image, np.column_stack([scale * np.eye(2), shift]), _CLOSE_SIDE)
+        looks: list[NDArray[Any]] = [face.landmarks]
+        for mirrored in (False, True):
+            rows = self._rows(close[:, ::-1] if mirrored else close)
+            if not rows:
+                continue
+            inside = rows[0][4:14].reshape(5, 2).copy()
+            if mirrored:
+                inside[:, 0] = _CLOSE_SIDE - 1 - inside[:, 0]
+                inside = inside[[1, 0, 2, 4, 3]]
+            points = (inside - shift) / scale
+            if np.abs(points - face.landmarks).max() < max(width, height) / 2:  # else it is somebody else
+                looks.append(points)
+        return replace(face, landmarks=np.mean(looks, axis=0, dtype=np.float32))
+
     def _detect_at(self, image: ImageArray, scale: float, border: float) -> list[Face]:
         cv2 = opencv()
         height, width = (max(1, round(side * scale)) for side in image.shape[:2])
         shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else image
         margin = round(border * max(width, height))
-        canvas = cv2.copyMakeBorder(
-            cv2.cvtColor(np.ascontiguousarray(shrunk), cv2.COLOR_RGB2BGR),
-            margin, margin, margin, margin, cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+        canvas = cv2.copyMakeBorder(shrunk, margin, margin, margin, margin, cv2.BORDER_REPLICATE) if margin else shrunk
+        factor = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
+        faces = [_face(row, margin, factor) for row in self._rows(canvas)]
+        return [face for face in faces if np.linalg.norm(face.landmarks[1] - face.landmarks[0]) >= 1]
+
+    def _rows(self, image: ImageArray) -> list[NDArray[np.float32]]:
+        """What the network finds: box, landmarks and score in a row of 15, the surest first."""
+        cv2 = opencv()
+        canvas = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
         with self._lock:
             network = self._open()
             network.setInputSize((canvas.shape[1], canvas.shape[0]))
@@ -84,12 +117,7 @@ class FaceDetector:
                 rows = network.detect(canvas)[1]
             except cv2.error as error:
                 raise self._corrupt(error) from None
-        if rows is None:
-            return []
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        factor = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
-        faces = [_face(row, margin, factor) for row in sorted(rows, key=lambda row: -row[14])]
-        return [face for face in faces if np.linalg.norm(face.landmarks[1] - face.landmarks[0]) >= 1]
+        return [] if rows is None else sorted(rows[np.isfinite(rows).all(axis=1)], key=lambda row: -row[14])
 
     def _open(self) -> Any:
         if self._network is None:

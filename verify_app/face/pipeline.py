@@ -175,6 +175,7 @@ class FacePipeline:
         return found
 
     def _analysed(self, sample: Sample, face: Face, faces: int) -> FaceAnalysis:
+        face = self._detector.refine(sample.data, face)
         crop = align(sample.data, face.landmarks)
         quality = assess(measure(crop, face.landmarks, face.score))
         return FaceAnalysis(face.box, face.landmarks, face.score, crop, quality, sample.sha256, faces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +181,7 @@ def test_a_saved_calibration_is_listed_exported_and_imported(
         stored = app.store.calibrations()
         assert [one.name for one in stored] == ["door camera"]
         calibration = Calibration.from_json(stored[0].json)
-        assert calibration.expires == dialog.expiry
+        assert calibration.expires == datetime.now(UTC).date() + timedelta(days=dialog.valid_days)
         assert calibration.history[0].startswith("Trials from scores")
         file = calibration_library.export(calibration, tmp_path / "out.json")
         again = calibration_library.import_file(app, file)

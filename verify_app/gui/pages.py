@@ -72,6 +72,12 @@ def _batch(session: Session) -> Page:
     return BatchPage(session)
 
 
+def _bench(session: Session) -> Page:
+    from verify_app.gui.bench.page import BenchPage
+
+    return BenchPage(session)
+
+
 def entries() -> list[PageEntry]:
     """Every page, in the order of the navigation."""
     return [
@@ -80,4 +86,5 @@ def entries() -> list[PageEntry]:
         PageEntry("people", lambda: translate("Navigation", "People"), "people", _people),
         PageEntry("batch", lambda: translate("Navigation", "Batch"), "batch", _batch),
         PageEntry("calibrate", lambda: translate("Navigation", "Calibrate"), "calibrate", _calibrate),
+        PageEntry("bench", lambda: translate("Navigation", "Bench"), "bench", _bench),
     ]

@@ -14,6 +14,7 @@ def stylesheet(theme: Theme, points: float) -> str:
     """The application's style sheet; ``points`` is the system font's size."""
     t = theme
     arrows = (assets_root() / "icons").as_posix()
+    tick = f'url("{arrows}/tick-{t.name}.svg")'
     up, down = f'url("{arrows}/arrow-up-{t.name}.svg")', f'url("{arrows}/arrow-down-{t.name}.svg")'
     return f"""
 QWidget {{ color: {t.text}; }}
@@ -131,6 +132,14 @@ QHeaderView::section {{
     background: {t.surface}; color: {t.muted}; border: none; border-bottom: 1px solid {t.border}; padding: 6px 8px;
 }}
 QTableCornerButton::section {{ background: {t.surface}; border: none; }}
+
+QCheckBox::indicator, QTableView::indicator, QListView::indicator {{
+    width: 16px; height: 16px; border: 1.5px solid {t.muted}; border-radius: 4px; background: {t.surface};
+}}
+QCheckBox::indicator:checked, QTableView::indicator:checked, QListView::indicator:checked {{
+    border-color: {t.accent}; background: {t.accent}; image: {tick};
+}}
+QCheckBox::indicator:focus {{ border-color: {t.accent}; }}
 
 QScrollArea {{ border: none; background: transparent; }}
 QScrollArea > QWidget > QWidget#scroll-body {{ background: transparent; }}

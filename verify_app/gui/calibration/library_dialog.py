@@ -22,6 +22,7 @@ from verify_app.gui.widgets.basic import button, column, label, row
 from verify_app.gui.widgets.notice import Notice
 from verify_app.reasons import Reason
 from verify_app.services import calibration_library
+from verify_app.services.calibrate import public_id, use
 from verify_app.services.calibration_library import Listed
 
 
@@ -92,7 +93,7 @@ class LibraryDialog(QDialog):
     def _update(self) -> None:
         one = self.chosen
         own = one is not None and bool(one.id)
-        self.use_button.setEnabled(own and one is not None and not one.active and not one.problem)
+        self.use_button.setEnabled(one is not None and not one.active and not one.problem)
         self.remove_button.setEnabled(own)
         self.export_button.setEnabled(one is not None)
         self.detail.setText(_detail(one) if one is not None else "")
@@ -110,9 +111,9 @@ class LibraryDialog(QDialog):
 
     def _use(self) -> None:
         one = self.chosen
-        if one is not None and one.id:
-            chosen = one.id
-            self._change(lambda app, _p, _c: calibration_library.use(app, chosen))
+        if one is not None:
+            chosen = public_id(one)
+            self._change(lambda app, _p, _c: use(app, chosen))
 
     def _remove(self) -> None:
         one = self.chosen

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QProgressBar, QStackedWidget, QTabWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QProgressBar, QStackedWidget, QWidget
 
 from verify_app.gui import words
 from verify_app.gui.calibration import report
@@ -24,13 +23,13 @@ from verify_app.gui.calibration.worst_pairs import WorstPairs
 from verify_app.gui.pages import Page
 from verify_app.gui.session import AppWork, Session
 from verify_app.gui.text import translate
-from verify_app.gui.widgets.basic import Card, button, column, label, row, scrolling
+from verify_app.gui.widgets.basic import Card, button, column, label, row, scrolling, tabs
 from verify_app.gui.widgets.notice import EmptyState, Notice
 from verify_app.gui.work import Task
 from verify_app.reasons import Reason, ReasonCode
-from verify_app.services import calibration_library
+from verify_app.services.calibrate import Calibrated, CalibrateOptions, calibrate
 from verify_app.services.jobs import CancelledCheck, Progress, ProgressCallback
-from verify_app.services.trial_sets import TrialSet
+from verify_app.services.trial_sets import ANY_CONTRACT, TrialSet
 
 
 class CalibratePage(Page):
@@ -71,18 +70,14 @@ class CalibratePage(Page):
         self._connect()
 
     def _lay_out(self) -> None:
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        self.tabs.tabBar().setDrawBase(False)
-        for widget, name in (
+        self.tabs = tabs(
             (self.points, translate("CalibratePage", "Operating points")),
             (self.det, translate("CalibratePage", "Error trade-off")),
             (self.reliability, translate("CalibratePage", "Reliability")),
             (self.worst, translate("CalibratePage", "Worst pairs")),
             (self.compare, translate("CalibratePage", "Compare")),
             (self.what_if, translate("CalibratePage", "Search 1:N")),
-        ):
-            self.tabs.addTab(widget, name)
+        )
         key = row(
             label(translate("CalibratePage", "■ other people"), "bad"),
             label(translate("CalibratePage", "■ same person"), "good"),
@@ -281,25 +276,29 @@ class CalibratePage(Page):
         """Fit for the target chosen and save, as the dialog says."""
         if self.sheet is None:
             return
-        trial_set, target = self.sheet.trial_set, self._target
-        name, expires = " ".join(answers.name.text().split()), answers.expiry
-        activate, anyway = answers.activate.isChecked(), answers.anyway.isChecked()
-
-        def job(app: object, _progress: ProgressCallback, _cancelled: CancelledCheck) -> str:
-            calibration = calibration_library.fit_trial_set(
-                trial_set, target_fmr=target, name=name, expires=expires, anyway=anyway
-            )
-            if anyway and not calibration.saved_anyway:  # the dialog and the fit may differ at the very edge
-                calibration = replace(calibration, saved_anyway=not calibration.supports(target))
-            return calibration_library.save(app, calibration, activate=activate)  # type: ignore[arg-type]
-
-        self.session.run(self, job, lambda _id: self._saved(name), self._explain)
+        trial_set = self.sheet.trial_set
+        options = CalibrateOptions(
+            target_fmr=self._target,
+            name=" ".join(answers.name.text().split()),
+            valid_days=answers.valid_days,
+            anyway=answers.anyway.isChecked(),
+            use=answers.activate.isChecked(),
+        )
+        self.session.run(self, lambda app, _p, _c: calibrate(app, trial_set, options), self._saved, self._explain)
 
     def _explain(self, reason: Reason) -> None:
         self.notice.explain(reason, "bad")
 
-    def _saved(self, name: str) -> None:
-        self.notice.say(translate("CalibratePage", "“{name}” is saved.").format(name=name), tone="good")
+    def _saved(self, made: Calibrated) -> None:
+        if made.refusal is not None:  # the dialog asked by the measured rate; the fit may be stricter at the edge
+            self._explain(made.refusal)
+            return
+        text = translate("CalibratePage", "“{name}” is saved.").format(name=made.calibration.name)
+        more = translate("CalibratePage", "Another one for three combined references is saved with it.")
+        unused = translate("CalibratePage", "It decides nothing: these scores belong to no encoder in use.")
+        notes = [more] if made.more else []
+        notes += [unused] if made.calibration.contract_id == ANY_CONTRACT else []
+        self.notice.say(text, " ".join(notes), "good")
         self.session.calibration_changed.emit()
         self.saved.emit()
 

@@ -18,6 +18,8 @@ from verify_app.gui.text import translate
 from verify_app.gui.theme import Theme
 
 FLOOR = 1e-5
+CURVES = ("accent", "warn", "good", "bad", "text")
+STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
 DET_TICKS = (1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5)
 
 
@@ -114,7 +116,7 @@ class DetPlot(Plot):
     """The error trade-off on probit axes, with the operating point; a second curve can be laid over it."""
 
     def __init__(self) -> None:
-        self._curves = [pg.PlotCurveItem(), pg.PlotCurveItem()]
+        self._curves: list[pg.PlotCurveItem] = []
         self._point = pg.ScatterPlotItem(size=13)
         self._bars = pg.ErrorBarItem(beam=0.06)
         self._legend: pg.LegendItem | None = None
@@ -123,7 +125,8 @@ class DetPlot(Plot):
             translate("DetPlot", "false matches (FMR)"),
             translate("DetPlot", "false non-matches (FNMR)"),
         )
-        for item in (*self._curves, self._bars, self._point):
+        for item in (self._bars, self._point):
+            item.setZValue(10)
             self.addItem(item)
         ticks = [(float(probit(np.array([rate]), FLOOR)[0]), words.percent(rate)) for rate in DET_TICKS]
         for side in ("bottom", "left"):
@@ -138,10 +141,10 @@ class DetPlot(Plot):
     def paint_in(self, colours: Theme) -> None:
         """Take over a theme's colours."""
         super().paint_in(colours)
-        for curve, role, style in zip(
-            self._curves, ("accent", "warn"), (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine), strict=True
-        ):
-            curve.setPen(pg.mkPen(colours.colour(role), width=2.4, style=style))
+        for place, curve in enumerate(self._curves):
+            colour = colours.colour(CURVES[place % len(CURVES)])
+            style = STYLES[place // len(CURVES) % len(STYLES)]
+            curve.setPen(pg.mkPen(colour, width=2.4, style=style))
         self._point.setPen(pg.mkPen(colours.surface, width=2))
         self._point.setBrush(pg.mkBrush(colours.text))
         self._bars.setOpts(pen=pg.mkPen(colours.muted, width=1.5))
@@ -149,15 +152,17 @@ class DetPlot(Plot):
             self._legend.setLabelTextColor(colours.text)
 
     def show_curves(self, curves: Sequence[tuple[str, DetCurve]]) -> None:
-        """Show one or two named curves."""
+        """Show named curves; one alone needs no legend."""
         if self._legend is not None:
             self._legend.clear()
-        for item in self._curves[len(curves) :]:
-            item.setData([], [])
-        for item, (name, curve) in zip(self._curves, curves, strict=False):
-            item.setData(*curve.probit(FLOOR))
+        for item in self._curves:
+            self.removeItem(item)
+        self._curves = [pg.PlotCurveItem(*curve.probit(FLOOR)) for _name, curve in curves]
+        for item, (name, _curve) in zip(self._curves, curves, strict=True):
+            self.addItem(item)
             if len(curves) > 1 and self._legend is not None:
                 self._legend.addItem(item, name)
+        self.paint_in(theme.current())
 
     def show_point(self, reading: Reading) -> None:
         """Mark where the threshold is, with the intervals of both rates."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from PySide6.QtCore import QDate
 from PySide6.QtWidgets import QCheckBox, QDateEdit, QDialog, QFormLayout, QLineEdit, QWidget
 
@@ -57,7 +55,6 @@ class SaveDialog(QDialog):
         self.save_button.setEnabled(bool(self.name.text().strip()) and (self._supported or self.anyway.isChecked()))
 
     @property
-    def expiry(self) -> date:
-        """First day on which it no longer holds."""
-        chosen = self.expires.date()
-        return date(chosen.year(), chosen.month(), chosen.day())
+    def valid_days(self) -> int:
+        """Days from today to the first day on which it no longer holds."""
+        return QDate.currentDate().daysTo(self.expires.date())

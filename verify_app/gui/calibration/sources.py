@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -13,9 +14,11 @@ from verify_app.gui.session import AppWork
 from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import Card, button, label, row
 from verify_app.services import trial_sets
+from verify_app.services.calibrate import from_vector_file
 from verify_app.services.trial_sets import TrialSet
 
-PEOPLE, FOLDER, TABLE, SCORES = "people", "folder", "table", "scores"
+PEOPLE, FOLDER, TABLE, SCORES, VECTORS = "people", "folder", "table", "scores", "vectors"
+ENDINGS = {TABLE: "CSV (*.csv)", SCORES: "CSV, NPZ (*.csv *.npz)", VECTORS: "NPZ, Parquet (*.npz *.parquet)"}
 
 
 class SourceBar(Card):
@@ -29,23 +32,25 @@ class SourceBar(Card):
     wanted = Signal(object)
     library = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Sequence[str] = (PEOPLE, FOLDER, TABLE, SCORES, VECTORS)) -> None:
         super().__init__(margin=12)
         self.source = QComboBox()
         self.source.setAccessibleName(translate("SourceBar", "Source of the comparisons"))
-        for key, name in (
-            (PEOPLE, translate("SourceBar", "Enrolled people")),
-            (FOLDER, translate("SourceBar", "Folder with one folder per person…")),
-            (TABLE, translate("SourceBar", "Table of trials…")),
-            (SCORES, translate("SourceBar", "Finished scores…")),
-        ):
-            self.source.addItem(name, key)
+        names = {
+            PEOPLE: translate("SourceBar", "Enrolled people"),
+            FOLDER: translate("SourceBar", "Folder with one folder per person…"),
+            TABLE: translate("SourceBar", "Table of trials…"),
+            SCORES: translate("SourceBar", "Finished scores…"),
+            VECTORS: translate("SourceBar", "Labelled vectors…"),
+        }
+        for key in kinds:
+            self.source.addItem(names[key], key)
         self.modality = QComboBox()
         self.modality.setAccessibleName(translate("SourceBar", "Modality"))
         for modality in Modality:
             self.modality.addItem(words.modality_name(modality), modality)
         self.load_button = button(translate("SourceBar", "Load"), self.load, role="primary")
-        saved = button(translate("SourceBar", "Saved calibrations…"), self.library.emit)
+        self.library_button = button(translate("SourceBar", "Saved calibrations…"), self.library.emit)
         self.body.addLayout(
             row(
                 label(translate("SourceBar", "Compare"), "h3"),
@@ -53,7 +58,7 @@ class SourceBar(Card):
                 self.modality,
                 self.load_button,
                 1,
-                saved,
+                self.library_button,
                 gap=10,
             )
         )
@@ -72,8 +77,7 @@ class SourceBar(Card):
         if kind == FOLDER:
             path = QFileDialog.getExistingDirectory(self, translate("SourceBar", "Folder with one folder per person"))
         else:
-            kinds = "CSV (*.csv)" if kind == TABLE else translate("SourceBar", "Scores") + " (*.csv *.npz)"
-            path, _ = QFileDialog.getOpenFileName(self, translate("SourceBar", "Open"), "", kinds)
+            path, _ = QFileDialog.getOpenFileName(self, translate("SourceBar", "Open"), "", ENDINGS[kind])
         if path:
             self.load_path(kind, Path(path))
 
@@ -94,6 +98,7 @@ class SourceBar(Card):
                 app, path, modality, progress=progress, cancelled=cancelled
             ),
             SCORES: lambda _app, _p, _c: trial_sets.from_scores(path),
+            VECTORS: lambda _app, _p, _c: from_vector_file(path),
         }
         self.wanted.emit(loaders[kind])
 

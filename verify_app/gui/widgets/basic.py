@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QTabWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -154,6 +155,17 @@ def scrolling(content: QWidget) -> QScrollArea:
     area.setWidget(content)
     area.viewport().setAutoFillBackground(False)
     return area
+
+
+def tabs(*pages: tuple[QWidget, str]) -> QTabWidget:
+    """Pages behind named tabs."""
+    made = QTabWidget()
+    made.setDocumentMode(True)
+    made.tabBar().setDrawBase(False)  # document mode switches it on
+    made.tabBar().setExpanding(False)
+    for page, name in pages:
+        made.addTab(page, name)
+    return made
 
 
 def clear(layout: QLayout) -> None:

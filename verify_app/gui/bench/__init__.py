@@ -1,0 +1,1 @@
+"""The page for people who want to see how comparing works."""

@@ -1,12 +1,12 @@
 """Where the program starts: ``python -m verify_app``, and the command ``verify-app``."""
 
+# Nothing is imported here but what Python has loaded anyway: from the first line on, Ctrl-C ends quietly.
 import os
 import sys
-from typing import NoReturn
 
 
-def main() -> NoReturn:
-    """Run the shell tool; stopping it while it is still loading is no error either."""
+def main() -> None:
+    """Run the shell tool and leave with its exit code."""
     try:
         from verify_app.cli.main import main as run
 

@@ -30,10 +30,12 @@ SLOW = 120_000
 
 @pytest.fixture(scope="module")
 def demo(repository: Path) -> Path:
-    folder = repository / "assets" / "demo"
-    roles = ("face-detector", "face-encoder", "voice-encoder")
-    if not folder.is_dir() or not all((repository / "models" / role / "model.onnx").exists() for role in roles):
-        pytest.skip("the models or the demo people are not in this checkout")
+    folder, models = repository / "assets" / "demo", repository / "models"
+    needed = [models / role / "model.onnx" for role in ("face-detector", "face-encoder", "voice-encoder")]
+    needed += [models / role / "calibration.json" for role in ("face-encoder", "voice-encoder")]
+    missing = [file for file in (folder, *needed) if not file.exists()]
+    if missing:
+        pytest.skip(f"this checkout has no {missing[0].relative_to(repository)}")
     return folder
 
 

@@ -62,8 +62,9 @@ def shoot(tmp_path: Path) -> Iterator[Callable[[MainWindow, str], None]]:
             theme.manager().choose(scheme)
             picture = window.grab()
             assert picture.save(str(folder / f"{name}-{word}.png"))
-            colours = {picture.toImage().pixel(x, 400) for x in range(0, picture.width(), 7)}
-            assert len(colours) > 3, "the picture is empty"
+            image = picture.toImage()
+            points = [(x, y) for x in range(0, image.width(), 9) for y in range(0, image.height(), 9)]
+            assert len({image.pixel(x, y) for x, y in points}) > 20, "the picture is empty"
 
     yield take
     theme.manager().choose(Qt.ColorScheme.Unknown)

@@ -96,7 +96,7 @@ def test_a_true_and_a_false_claim(
     assert page.result.verdict.title == ("Verified" if found.decision.verified else "Not verified")
     assert found.decision.verified
     shoot(window, "verify-verified")
-    others = [files(demo, "chun", "face-probe")[0], files(demo, "chun", "voice-probe")[0]]
+    others = [files(demo, "ada", "face-probe")[1], files(demo, "ada", "voice-probe")[1]]
     found = decide(page, qtbot, "Bruno", *others)
     assert isinstance(found, Verification)
     assert not found.decision.verified

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from verify_app.reasons import ReasonCode, StateError
-from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, clear_cache
+from verify_app.reasons import Reason, ReasonCode, StateError
+from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, clear_cache, part_key
 
 KEY = bytes(range(32))
 VECTOR = np.linspace(-1, 1, 128, dtype=np.float32)
@@ -20,10 +20,20 @@ def test_an_embedding_comes_back_bit_for_bit(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "c.sqlite", KEY, "contract", "options")
     cache.put([("aa", CachedEmbedding(VECTOR, 0.5))])
     found = cache.get("aa")
-    assert found is not None
+    assert isinstance(found, CachedEmbedding)
     assert found.vector.tobytes() == VECTOR.tobytes()
     assert found.quality == 0.5
     assert cache.get("bb") is None
+    cache.close()
+
+
+def test_a_refusal_comes_back_too_and_parts_have_keys_of_their_own(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path / "c.sqlite", KEY, "contract", "options")
+    refusal = Reason(ReasonCode.FACE_BLURRED, "caf\udce9.jpg is blurred.", "Use another.")
+    cache.put([(part_key("aa", 1), CachedEmbedding(VECTOR, 0.5)), (part_key("aa", 2), refusal)])
+    assert isinstance(cache.get("aa"), CachedEmbedding)
+    assert cache.get(part_key("aa", 2)) == refusal
+    assert cache.get(part_key("aa", 3)) is None
     cache.close()
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verify_app.reasons import Cancelled
+from verify_app.services.batch import group
+from verify_app.services.batch.choices import Method
 from verify_app.services.batch.group import group_embeddings, purity
 
 
@@ -54,3 +58,40 @@ def test_the_order_of_files_does_not_change_who_belongs_together(seed: int) -> N
     straight, mixed = group_embeddings(vectors, 0.6), group_embeddings(vectors[order], 0.6)
     together = straight[:, None] == straight[None, :]
     assert np.array_equal(together[np.ix_(order, order)], mixed[:, None] == mixed[None, :])
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_both_methods_find_well_separated_people(method: Method) -> None:
+    vectors, truth = people(12, 5, 0.4)
+    labels = group_embeddings(vectors, 0.5, method)
+    assert purity(labels, truth) == 1.0
+    assert len(np.unique(labels)) == 12
+
+
+def test_hdbscan_leaves_strangers_alone() -> None:
+    vectors, truth = people(4, 6, 0.3)
+    strangers, _ = people(10, 1, 0.0, seed=5)
+    labels = group_embeddings(np.concatenate([vectors, strangers]), 0.5, Method.HDBSCAN)
+    assert purity(labels[:24], truth) == 1.0
+    assert len(set(labels[24:])) == 10
+    assert not set(labels[24:]) & set(labels[:24])
+
+
+def test_a_part_too_large_to_cluster_is_cut_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, truth = people(6, 10, 0.4)
+    vectors = vectors + 0.12  # a common direction: everybody matches everybody at a low threshold
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    monkeypatch.setattr(group, "LARGEST_PART", 20)
+    labels = group_embeddings(vectors, 0.3)
+    assert purity(labels, truth) == 1.0
+    assert len(np.unique(labels)) <= 20
+
+
+def test_stopping() -> None:
+    vectors, _ = people(4, 3, 0.1)
+
+    def stop() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        group_embeddings(vectors, 0.5, check=stop)

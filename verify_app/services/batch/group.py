@@ -104,14 +104,24 @@ def _agglomerative(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
 
 
 def _hdbscan(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
-    if len(vectors) <= 2 or len(vectors) > LARGEST_PART:
-        return np.zeros(len(vectors), np.int64)
+    """Two extra points, as far from all others as the threshold allows, are the ground that density rises from.
+
+    Without them a part that is one person would be judged against nothing but itself, and fall to pieces.
+    """
+    count = len(vectors)
+    if count == 1 or count > LARGEST_PART:
+        return np.zeros(count, np.int64)
     from sklearn.cluster import HDBSCAN
 
-    clustering = HDBSCAN(min_cluster_size=2, min_samples=1, metric="precomputed", allow_single_cluster=True, copy=True)
-    labels = np.asarray(clustering.fit_predict(_distances(vectors).astype(np.float64)), np.int64)
+    limit = 1.0 - threshold
+    distances = np.full((count + 2, count + 2), limit)
+    distances[:count, :count] = _distances(vectors)
+    distances[count:, count:] = limit / 2
+    np.fill_diagonal(distances, 0.0)
+    clustering = HDBSCAN(min_cluster_size=2, min_samples=1, metric="precomputed", copy=True)
+    labels = np.asarray(clustering.fit_predict(distances)[:count], np.int64)
     alone = labels < 0
-    labels[alone] = labels.max() + 1 + np.arange(int(alone.sum()))
+    labels[alone] = labels.max(initial=-1) + 1 + np.arange(int(alone.sum()))
     return labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,9 +35,17 @@ def _item(sources: Sequence[str], name: str) -> Item | None:
             if path.is_file() and (folder == source or path == source):
                 return Item(name, str(path))
             archive, separator, member = name.partition(MEMBER_SEPARATOR)
-            if separator and (folder / archive).is_file():
+            if separator and _holds(folder / archive, member):
                 return Item(name, str(folder / archive), member)
     return None
+
+
+def _holds(archive: Path, member: str) -> bool:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return member in opened.NameToInfo
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def sides(kind: str, sources: Sequence[str]) -> tuple[list[str], list[str]]:

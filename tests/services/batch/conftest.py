@@ -75,3 +75,9 @@ def picture(path: Path, seed: int) -> Path:
     coarse = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
     path.write_bytes(cv2.imencode(".png", cv2.resize(coarse, (112, 112), interpolation=cv2.INTER_CUBIC))[1].tobytes())
     return path
+
+
+def patience(seconds: float) -> float:
+    """So many seconds on an idle machine; longer where more processes want the cores than there are."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return seconds * max(1.0, load / (os.cpu_count() or 1))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.services.batch.conftest import picture
+from tests.services.batch.conftest import patience, picture
 from verify_app.domain import Modality
 from verify_app.reasons import Cancelled
 from verify_app.services.application import Application
@@ -43,9 +43,8 @@ def test_pictures(app: Application, tmp_path: Path) -> None:
     for number in range(200):
         picture(folder / f"{number:03}.png", number)
     spec = JobSpec.of(JobKind.GROUP, Modality.FACE, [folder], gates=False, aligned=True)
-    # The best of three: on a busy machine anything can take half a second once.
     seconds = [cancelled_after(app, spec, tmp_path / f"out-{time}", threading.Event()) for time in range(3)]
-    assert min(seconds) < 0.5
+    assert min(seconds) < patience(0.5)
     assert cancelled_after(app, spec, tmp_path / "out", threading.Event()) < 5
     found = standing(tmp_path / "out")
     assert found is not None
@@ -76,7 +75,7 @@ def test_a_long_recording_is_not_waited_for(app: Application, tmp_path: Path) ->
 
     with pytest.raises(Cancelled):
         run_batch(app, spec, tmp_path / "out", workers=2, progress=progress, cancelled=stop.is_set)
-    assert time.monotonic() - asked[0] < 0.5
+    assert time.monotonic() - asked[0] < patience(0.5)
 
 
 def test_comparing_can_be_cancelled_too(app: Application, tmp_path: Path) -> None:

@@ -47,9 +47,7 @@ def job(folder: Path, faces: str, *, gates: bool = False) -> JobSpec:
     return JobSpec.of(JobKind.GROUP, Modality.FACE, [folder], faces=faces, gates=gates)
 
 
-def test_each_face_has_a_row_and_the_cache_serves_them_all(
-    app: Application, photographs: Path, tmp_path: Path
-) -> None:
+def test_each_face_has_a_row_and_the_cache_serves_them_all(app: Application, photographs: Path, tmp_path: Path) -> None:
     result = run_batch(app, job(photographs, "all"), tmp_path / "out")
     names = [row["file"] for row in rows(tmp_path / "out")]
     for number in range(3):

@@ -103,6 +103,17 @@ def test_another_threshold_reads_no_file(
         batch(home, "duplicates", pictures, *OPTIONS, "--out", out)
 
 
+def test_what_was_forgotten_is_read_again(
+    batch: Batch, pictures: Path, whole: tuple[Path, Path, float], tmp_path: Path
+) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    assert batch(home, "duplicates", pictures, *OPTIONS, "--out", out).returncode == 3
+    assert batch(home, "forget").returncode == 0
+    (out / "results.csv").unlink()
+    assert batch(home, "duplicates", pictures, *OPTIONS, "--out", out).returncode == 3
+    assert (out / "results.csv").read_bytes() == (whole[1] / "results.csv").read_bytes()
+
+
 def test_the_folder_of_another_job_is_refused(batch: Batch, pictures: Path, whole: tuple[Path, Path, float]) -> None:
     home, out, _ = whole
     before = (out / "results.csv").read_bytes()

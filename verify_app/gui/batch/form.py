@@ -33,10 +33,12 @@ def _combo(name: str, choices: list[tuple[str, object]]) -> QComboBox:
 
 def fill_targets(combo: QComboBox, chosen: float) -> None:
     """Offer the usual operating points and the one in the settings, which is chosen."""
+    combo.blockSignals(True)
     combo.clear()
     for target in sorted({*TARGETS, chosen}, reverse=True):
         combo.addItem(words.one_in(target), target)
     combo.setCurrentIndex(combo.findData(chosen))
+    combo.blockSignals(False)
 
 
 class JobForm(QWidget):
@@ -301,3 +303,4 @@ class JobForm(QWidget):
         self.method.setCurrentIndex(self.method.findData(request.method))
         fill_targets(self.target, request.target_fmr)
         self.out.set_path(request.out)
+        self._update()

@@ -99,6 +99,14 @@ class EmbeddingCache:
             return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
         return CachedEmbedding(np.frombuffer(opened, dtype="<f4").astype(np.float32), float(row[0]))
 
+    def holds(self, key: str) -> bool:
+        """Whether something was made under this key."""
+        try:
+            query = "SELECT 1 FROM embedding WHERE place = ?"
+            return self._connection.execute(query, (self._place(key),)).fetchone() is not None
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from None
+
     def put(self, made: Iterable[tuple[str, Made]]) -> None:
         """Keep what was made, by its key, in one transaction."""
         rows = []

@@ -170,6 +170,17 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise _journal_error(error, self._path.parent) from None
 
+    def reopen(self, numbers: Iterable[int]) -> None:
+        """Forget how these files came out: they are read again."""
+        try:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "UPDATE item SET sha256 = NULL, reason = NULL WHERE number = ?", ((number,) for number in numbers)
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise _journal_error(error, self._path.parent) from None
+
     def outcomes(self, *, open_only: bool = False, side: int | None = None) -> Iterator[Outcome]:
         """Every file in the job's order, in blocks, so that memory stays flat; or only those not read yet."""
         number = -1

@@ -83,6 +83,7 @@ def run_batch(
             _list(journal, spec, cancelled)
         cache = open_cache(app, spec)
         try:
+            journal.reopen(_forgotten(journal, cache, cancelled))
             EmbeddingRun(spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers).run(
                 progress, cancelled
             )
@@ -144,6 +145,16 @@ def _list(journal: Journal, spec: JobSpec, cancelled: CancelledCheck) -> None:
             f"{' and '.join(spec.sources)} hold no files to read.",
             "Check the path and the --pattern.",
         )
+
+
+def _forgotten(journal: Journal, cache: EmbeddingCache, cancelled: CancelledCheck) -> list[int]:
+    """Files that were read once, but whose embeddings were erased since, or made by another encoder."""
+    found = []
+    for outcome in journal.outcomes():
+        stop_if(cancelled)
+        if outcome.sha256 is not None and outcome.usable and not cache.holds(outcome.sha256):
+            found.append(outcome.number)
+    return found
 
 
 def _write(app: Application, scorer: Scorer, folder: Path, command: str, progress: ProgressCallback) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from tests.gui.conftest import settle
 from verify_app.domain import Modality
 from verify_app.gui import theme
 from verify_app.gui.enrol.page import DONE, EnrolPage
@@ -60,6 +61,7 @@ def shoot(tmp_path: Path) -> Iterator[Callable[[MainWindow, str], None]]:
     def take(window: MainWindow, name: str) -> None:
         for scheme, word in ((Qt.ColorScheme.Dark, "dark"), (Qt.ColorScheme.Light, "light")):
             theme.manager().choose(scheme)
+            settle()
             picture = window.grab()
             assert picture.save(str(folder / f"{name}-{word}.png"))
             image = picture.toImage()

@@ -76,6 +76,20 @@ def test_light_and_dark(window: MainWindow) -> None:
     assert [one.name for one in seen][-1] == "light"
 
 
+def test_the_appearance_chosen_is_kept_and_nothing_else(
+    home: Path, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERIFY_APP_TARGET_FMR", "0.01")
+    window = open_window()
+    window._choose_appearance("dark", Qt.ColorScheme.Dark)
+    assert (home / "config" / "settings.toml").read_text(encoding="utf-8").split() == ["theme", "=", '"dark"']
+    again = open_window()
+    assert again.session.settings is not None
+    assert again.session.settings.theme == "dark"
+    assert theme.current().name == "dark"
+    theme.manager().choose(Qt.ColorScheme.Unknown)
+
+
 def test_unreadable_settings(home: Path, open_window: OpenWindow, qtbot: QtBot) -> None:
     file = home / "config" / "settings.toml"
     file.parent.mkdir(parents=True)

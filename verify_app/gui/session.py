@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, Signal
 
@@ -66,6 +67,16 @@ class Session(QObject):
     def settings(self) -> Settings | None:
         """The settings in use; None while they cannot be read."""
         return self._application.settings if self._application is not None else None
+
+    def keep_setting(self, **changes: Any) -> None:
+        """Write a changed setting to the settings file; what variables of the environment say is not written.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self._application is not None:
+            home = self.home or os.environ.get("VERIFY_APP_HOME")
+            load_settings(home, environment={}).with_changes(**changes).save()
 
     def run(
         self,

@@ -101,7 +101,7 @@ class MainWindow(QMainWindow):
         for key, (name, scheme) in choices.items():
             action = QAction(name, made, checkable=True)
             action.setChecked(key == chosen)
-            action.triggered.connect(lambda _checked, s=scheme: theme.manager().choose(s))
+            action.triggered.connect(lambda _checked, k=key, s=scheme: self._choose_appearance(k, s))
             group.addAction(action)
             menu.addAction(action)
         if chosen != "system":
@@ -110,6 +110,13 @@ class MainWindow(QMainWindow):
         made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         theme.on_change(made, lambda t: made.setIcon(icons.icon("contrast", t.muted)))
         return made
+
+    def _choose_appearance(self, name: str, scheme: Qt.ColorScheme) -> None:
+        theme.manager().choose(scheme)
+        try:
+            self.session.keep_setting(theme=name)
+        except OSError as error:
+            self._warn(translate("MainWindow", "The choice is not kept: {why}.").format(why=error.strerror))
 
     @property
     def page(self) -> Page:

@@ -50,6 +50,7 @@ class SampleCard(Card):
         source = label(words.source_name(sample.source), "small", wrap=True)
         source.setToolTip(sample.source)
         self.body.addWidget(source)
+        self.body.addStretch(1)
 
 
 class PersonDetail(QStackedWidget):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -219,3 +219,36 @@ def test_weights_act_like_repetition() -> None:
 def test_too_few_scores_have_no_tail() -> None:
     assert fit_tail(np.linspace(0, 1, 50)) is None
     assert fit_tail(np.zeros(5000)) is None
+
+
+SCORES = st.lists(
+    st.sampled_from([-1e12, -1.0, -0.5, 0.0, 0.25, 0.5, np.nextafter(0.5, 1), 1.0, 1e-300, 3e5, 1e12])
+    | st.floats(-1, 1),
+    min_size=2,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCORES, st.integers(0, 2**40 - 1), st.sampled_from(["auto", "logistic", "isotonic", "tail"]), st.booleans())
+def test_any_trials_are_fitted_or_refused_in_words(scores: list[float], bits: int, method: str, named: bool) -> None:
+    mated = np.array([bool(bits >> place & 1) for place in range(len(scores))])
+    subjects = np.arange(len(scores)) % 4
+    other = np.where(mated, subjects, (subjects + 1) % 4)
+    trials = TrialScores(np.array(scores), mated, *((subjects, other) if named else ()))
+    try:
+        calibration = fit(trials, method=method, target_fmr=0.05)
+    except UnusableInput:
+        return  # one class, or all scores equal
+    again = Calibration.from_json(calibration.to_json())
+    for score in (*scores[:5], -1e13, 1e13):
+        assert again.llr(score) == calibration.llr(score)
+        interval = calibration.predicted_fmr(score)
+        assert 0 < interval.low <= interval.value <= interval.high <= 1
+    if np.isfinite(calibration.threshold):
+        assert calibration.predicted_fmr(calibration.threshold).value <= 0.05 * (1 + 1e-6)
+
+
+def test_scores_too_large_to_compute_with_are_refused() -> None:
+    with pytest.raises(UnusableInput, match="trial 2"):
+        fit(TrialScores(np.array([0.5, 1e200, 0.1]), np.array([True, False, False])))

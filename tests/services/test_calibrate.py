@@ -199,6 +199,8 @@ def test_a_folder_of_people(shell: Shell, tmp_path: Path) -> None:
     assert any("p1/2.png: blurred" in line for line in found["history"])
     assert shell(*arguments, "--exclude", "p1/9.png=why")[0] == 2
     assert shell("calibrate", "--folder", str(tmp_path / "people" / "p0"), "--modality", "face")[0] == 3
+    code, found = shell("calibrate", "--folder", str(tmp_path / "none"))
+    assert (code, found["reason"]["message"]) == (3, f"There is no folder {tmp_path / 'none'}.")
 
 
 def test_nobody_enrolled(shell: Shell) -> None:

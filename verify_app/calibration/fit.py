@@ -23,6 +23,7 @@ from verify_app.evaluation.trials import Scores, TrialScores, subject_codes
 from verify_app.reasons import ReasonCode, UnusableInput, UsageError
 
 FOLDS = 5
+LARGEST_SCORE = 1e100
 MOST_FOR_CHOICE = 200_000
 """The choice between methods looks at no more trials than this, drawn at random."""
 
@@ -128,6 +129,13 @@ def _check(trials: TrialScores) -> int | None:
         raise UnusableInput(
             ReasonCode.TABLE_INVALID,
             f"All {len(trials)} scores are {trials.scores[0]:g}: they cannot tell subjects apart.",
+            "Check how the scores were made.",
+        )
+    if np.abs(trials.scores).max() > LARGEST_SCORE:
+        row = int(np.argmax(np.abs(trials.scores))) + 1
+        raise UnusableInput(
+            ReasonCode.TABLE_INVALID,
+            f"The score of trial {row} is {trials.scores[row - 1]:g}, too large to compute with.",
             "Check how the scores were made.",
         )
     codes = subject_codes(trials)

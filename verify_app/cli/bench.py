@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,8 @@ from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from verify_app.services.bench.run import Bench
 
 app = typer.Typer(
@@ -78,7 +80,9 @@ def bench(
     state.finish(payload, text)
 
 
-def _vectors(embeddings: str | None, folder: str | None, modality: Modality, aligned: bool):  # type: ignore[no-untyped-def]
+def _vectors(
+    embeddings: str | None, folder: str | None, modality: Modality, aligned: bool
+) -> tuple[NDArray[Any], NDArray[Any], str]:
     """Vectors, subjects and a name of the source chosen."""
     import numpy as np
 
@@ -95,7 +99,7 @@ def _vectors(embeddings: str | None, folder: str | None, modality: Modality, ali
             trials = trial_sets.from_folder(application, folder, modality, aligned=aligned, progress=progress)
     else:
         trials = trial_sets.from_people(application, modality)
-    return trials.vectors, np.array([sample.subject for sample in trials.samples]), trials.source
+    return np.asarray(trials.vectors), np.array([sample.subject for sample in trials.samples]), trials.source
 
 
 def _text(result: Bench) -> str:

@@ -148,17 +148,11 @@ def _source(
         place = Path(root) if root else None
         found = trial_sets.from_trials(application, trials, modality, root=place, aligned=aligned, progress=progress)
     elif folder is not None:
-        chosen = modality or _modality_of_folder(folder)
+        chosen = modality or trial_sets.modality_of_folder(folder)
         found = trial_sets.from_folder(application, folder, chosen, aligned=aligned, progress=progress)
     else:
         found = trial_sets.from_people(application, modality or Modality.FACE)
     return without_samples(found, left_out)
-
-
-def _modality_of_folder(folder: str) -> Modality:
-    from verify_app.services.embed import modality_of
-
-    return modality_of([file for file in sorted(Path(folder).glob("*/*")) if file.is_file()])
 
 
 def _exclusions(given: Sequence[str]) -> dict[str, str]:

@@ -254,6 +254,18 @@ def from_scores(
     return TrialSet(trials, (), None, None, modality, contract_id, similarity, "file", name)
 
 
+def modality_of_folder(folder: str | Path) -> Modality:
+    """The modality of the first file that can be told, in a folder with one folder per person.
+
+    Raises:
+        UnusableInput: there is no such folder, too few people in it, or no file can be told.
+    """
+    from verify_app.services.embed import modality_of
+
+    root = Path(folder)
+    return modality_of([file for file, _ in _labelled_files(root)], root)
+
+
 def _labelled_files(root: Path) -> list[tuple[str, str]]:
     """(file relative to the root, person) of every visible file in a folder of a person."""
     if not root.is_dir():

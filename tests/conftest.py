@@ -33,6 +33,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_keyring_but_the_tests_own() -> None:
+    """Tests never touch this account's keyring, nor pick up a backend that another test defines."""
+    import keyring
+    import keyring.backends.fail
+
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of development data; use it together with the marker ``shared_data``."""

@@ -81,11 +81,13 @@ def _asked(ask_passphrase: Callable[[], str] | None) -> str:
 
 
 def keyring_usable() -> bool:
-    """Whether this desktop has a keyring that keeps secrets."""
+    """Whether this desktop has a keyring that keeps secrets; one that stores clear text does not."""
     import keyring
     from keyring.backends import fail, null
 
-    return not isinstance(keyring.get_keyring(), fail.Keyring | null.Keyring)
+    backend = keyring.get_keyring()
+    plain = type(backend).__name__ == "PlaintextKeyring"
+    return not plain and not isinstance(backend, fail.Keyring | null.Keyring)
 
 
 _REASONS: dict[str, tuple[ReasonCode, str]] = {

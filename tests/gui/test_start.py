@@ -112,3 +112,17 @@ def test_this_version_of_qt_survives_many_signals(home: Path, repository: Path) 
     code, output = start(home, script, repository)
     assert code == 0, output
     assert "alive" in output
+
+
+def test_an_unknown_page_is_a_usage_error(home: Path, repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "verify_app", "gui", "--page", "garden"],
+        cwd=repository,
+        env={**os.environ, "VERIFY_APP_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "garden" in done.stderr
+    assert "calibrate" in done.stderr

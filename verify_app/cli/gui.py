@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,13 +17,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def gui() -> None:
-    """Open the window: verify, enrol, people. Without a command, verify-app does the same."""
-    open_window()
+def gui(
+    page: Annotated[
+        str, typer.Option(metavar="PAGE", help="First page: verify, enrol, people, batch, calibrate or bench.")
+    ] = "verify",
+) -> None:
+    """Open the window. Without a command, verify-app does the same.
+
+    \b
+    Example:
+      verify-app gui --page calibrate
+    """
+    open_window(page)
 
 
-def open_window() -> NoReturn:
-    """Open the window and stay until it is closed."""
+def open_window(page: str = "verify") -> NoReturn:
+    """Open the window on a page and stay until it is closed."""
     settings: Settings | None
     try:
         settings = state.settings()
@@ -38,4 +47,4 @@ def open_window() -> NoReturn:
             f"The window cannot open: {error}.",
             "“verify-app doctor” names what is missing; every other command works without the window.",
         ) from None
-    raise typer.Exit(run_window(settings, home=state.home()))
+    raise typer.Exit(run_window(settings, page, state.home()))

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from verify_app.gui.libraries import check_platform, missing_library
-from verify_app.reasons import Reason, ReasonCode
+from verify_app.reasons import Reason, ReasonCode, UsageError
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -64,11 +64,16 @@ def run(settings: Settings | None = None, page: str = "verify", home: str | None
 
     Raises:
         StateError: a system library or the display is missing.
+        UsageError: there is no such page.
     """
     application = make_application()
+    from verify_app.gui.pages import entries
     from verify_app.gui.session import Session
     from verify_app.gui.window import MainWindow
 
+    keys = [entry.key for entry in entries()]
+    if page not in keys:
+        raise UsageError(ReasonCode.USAGE, f"There is no page “{page}”.", f"Choose one of {', '.join(keys)}.")
     window = MainWindow(Session(settings, home), page)
     _report_unforeseen_errors(window)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

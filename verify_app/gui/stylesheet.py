@@ -108,7 +108,6 @@ QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSp
 QComboBox QLineEdit, QComboBox QLineEdit:focus, QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{
     border: none; padding: 0; min-height: 0; background: transparent;
 }}
-QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ padding-left: 8px; }}
 QComboBox QAbstractItemView, QMenu {{
     background: {t.surface}; border: 1px solid {t.border}; padding: 4px; outline: none;
     selection-background-color: {t.accent_soft}; selection-color: {t.text};

@@ -37,7 +37,7 @@ class MainWindow(QMainWindow):
         self.session = session
         session.setParent(self)
         self.setWindowTitle("verify_app")
-        self.setMinimumSize(QSize(940, 620))
+        self.setMinimumSize(QSize(1060, 640))
         self.resize(1200, 800)
         self._entries = {entry.key: entry for entry in entries()}
         self._pages: dict[str, Page] = {}

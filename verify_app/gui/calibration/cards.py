@@ -29,6 +29,7 @@ class ReadingCard(Card):
         self.threshold = QDoubleSpinBox()
         self.threshold.setAccessibleName(translate("ReadingCard", "Threshold"))
         self.threshold.setKeyboardTracking(False)
+        self.threshold.lineEdit().setTextMargins(8, 0, 0, 0)
         self.threshold.valueChanged.connect(self.typed)
         self._fmr = label("", "figure")
         self._fmr_more = label("", "small", wrap=True)

@@ -82,7 +82,7 @@ class CalibratePage(Page):
             label(translate("CalibratePage", "■ other people"), "bad"),
             label(translate("CalibratePage", "■ same person"), "good"),
             1,
-            label(translate("CalibratePage", "Drag the line to see what a threshold does"), "small"),
+            label(translate("CalibratePage", "Drag the line"), "small"),
             gap=16,
         )
         left = column(Card(key, self.histogram, margin=10, gap=2), Card(self.tabs, margin=8), gap=12)
@@ -96,6 +96,7 @@ class CalibratePage(Page):
         side.setFixedWidth(312)
         side.setLayout(column(scrolling(figures), actions))
         work = row(gap=12)
+        self.histogram.setMinimumHeight(130)
         work.addLayout(left, 1)
         work.addWidget(side)
         filled = QWidget()

@@ -72,6 +72,7 @@ def _figure(value: float) -> str:
 def _spin(name: str, value: int, most: int) -> QSpinBox:
     made = QSpinBox()
     made.setAccessibleName(name)
+    made.lineEdit().setTextMargins(8, 0, 0, 0)
     made.setRange(1, most)
     made.setValue(value)
     made.setGroupSeparatorShown(True)

@@ -89,7 +89,7 @@ class VerifyPage(Page):
         area = scrolling(left)
         side = QWidget()
         side.setLayout(column(area, press, gap=12))
-        side.setFixedWidth(404)
+        side.setFixedWidth(410)
         self.verify_button.setMinimumHeight(40)
         self.verify_button.setToolTip("Ctrl+Enter")
         body = row(side, gap=12)

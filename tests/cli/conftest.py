@@ -75,7 +75,7 @@ def tool(tmp_path: Path) -> Tool:
             encoding="utf-8",
             cwd=tmp_path,
             env=environment(home, **variables),
-            timeout=120,
+            timeout=600,
             stdin=subprocess.DEVNULL,
             check=False,
         )

@@ -84,13 +84,13 @@ def test_good_samples_are_kept_and_bad_ones_reported(tool: Tool, people: People,
 
 
 def test_identify_finds_the_person_or_says_unknown(tool: Tool, people: People) -> None:
-    first, second, third = people[:3]
+    first, second, other = people[0], people[1], people[4]
     nobody = tool("identify", first.probe_faces[0], "--json")
     _enrol(tool, first)
     _enrol(tool, second)
 
     found = tool("identify", first.probe_faces[0], first.probe_voices[0], "--json")
-    stranger = tool("identify", third.probe_faces[0], third.probe_voices[0], "--json")
+    stranger = tool("identify", other.probe_faces[0], other.probe_voices[0], "--json")
 
     assert (nobody.code, nobody.reason) == (4, "nobody_enrolled")
     assert (found.code, found.json["match"]["name"], found.reason) == (0, first.name, "matched")

@@ -27,7 +27,7 @@ def demo(
     """Enrol bundled people, who do not exist, and verify them by face, by voice and by both.
 
     Everything happens offline, in a temporary folder that is erased: your own people are not touched. Everybody
-    claims to be themselves and to be the next one; then everybody is searched, with one stranger among them.
+    claims to be themselves and to be somebody else; then everybody is searched, with one stranger among them.
     The report shows each aligned face and each spectrogram with the decision, its score and its reason.
 
     \b

@@ -11,7 +11,9 @@ from verify_app.services.jobs import ProgressCallback
 from verify_app.services.pace import Pace, duration
 
 SMALLEST_STEP = 0.2
-"""Seconds between two updates on a terminal; in a file a line appears at most every ten seconds."""
+"""Seconds between two updates on a terminal."""
+FIRST_LINE, NEXT_LINES = 2, 10
+"""Elsewhere, seconds until the first line and between the next ones."""
 
 
 @contextmanager
@@ -30,14 +32,16 @@ class _ProgressLine:
         self._terminal = sys.stderr.isatty()
         self._last = time.monotonic()
         self._pace = Pace()
+        self._wait: float = SMALLEST_STEP if self._terminal else FIRST_LINE
         self._width = 0
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         now = time.monotonic()
         self._pace.update(done, total, now)
-        if now - self._last < (SMALLEST_STEP if self._terminal else 10):
+        if now - self._last < self._wait:
             return
         self._last = now
+        self._wait = SMALLEST_STEP if self._terminal else NEXT_LINES
         text = f"{self._label}: {done} of {total} {self._unit}"
         rate, left = self._pace.rate, self._pace.seconds_left
         if rate is not None and left is not None:

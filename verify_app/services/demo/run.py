@@ -160,10 +160,9 @@ def _probes(app: Application, person: DemoPerson) -> dict[str, tuple[SampleOutco
 
 
 def _pairs(people: Sequence[DemoPerson]) -> list[tuple[DemoPerson, DemoPerson]]:
-    """Everybody claims to be themselves, then everybody claims to be the next one."""
-    return [(person, person) for person in people] + [
-        (person, people[(index + 1) % len(people)]) for index, person in enumerate(people) if len(people) > 1
-    ]
+    """Who is claimed, and who is shown: first everybody by themselves, then by the one two places before them."""
+    others = [(people[(index + 2) % len(people)], person) for index, person in enumerate(people)]
+    return [(person, person) for person in people] + [(claimed, shown) for claimed, shown in others if claimed != shown]
 
 
 def counts(demo: Demo) -> dict[str, tuple[int, int]]:

@@ -212,7 +212,7 @@ def train(trainer: Trainer, folder: Path, report: Report, interim: Path | None =
 def run(trainer: Trainer, folder: Path, report: Report, interim: Path | None) -> None:
     """Step until the budget is spent, telling how it goes."""
     smooth: dict[str, float] = {}
-    told, seen, due = time.perf_counter(), 0, trainer.progress.elapsed
+    told, seen, due = time.perf_counter(), trainer.progress.samples, trainer.progress.elapsed
     due += trainer.experiment.evaluate_every * 60.0
     while trainer.share < 1.0:
         for name, value in trainer.step().items():

@@ -150,7 +150,11 @@ def probe_eer(probes: Vectors, templates: Vectors, subjects: NDArray[np.int64]) 
 
 
 def robustness(networks: dict[str, Embed], stored: Images, subjects: NDArray[np.int64]) -> dict[str, Any]:
-    """Probe EER per degradation and level for each network; level None is the clean crop."""
+    """Probe EER per degradation and level for each network; level None is the clean crop.
+
+    Every second crop of the split is enough for a curve and halves the time.
+    """
+    stored, subjects = stored[::2], subjects[::2]
     clean = {name: embed(inner(stored)) for name, embed in networks.items()}
     found: dict[str, Any] = {}
     for kind, (function, unit_name, levels) in DEGRADATIONS.items():

@@ -22,6 +22,8 @@ class FaceTask:
 
     Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use those
     crops too, default true), ``smallest_class`` (identities with fewer crops count as unlabelled).
+    Augmentation: the fields of ``FaceAugmentation``, and ``mild_from``: the size from which on crops
+    are degraded less.
     """
 
     def __init__(self, data: dict[str, Any], augmentation: dict[str, Any]) -> None:
@@ -29,7 +31,9 @@ class FaceTask:
         rows = read_index(Path(data.get("pack", "../shared/data/faces")))
         self.crops: NDArray[np.uint8] = np.load(cache / "faces.npy", mmap_mode="r")
         teacher = np.load(cache / "faces-teacher.npy")
-        self.options = FaceAugmentation(**augmentation)
+        shares = dict(augmentation)
+        self.mild_from = int(shares.pop("mild_from", 1_000))
+        self.options = FaceAugmentation(**shares)
         allowed = {"train", "unlabelled"} if data.get("unlabelled", True) else {"train"}
         self.rows = np.array([n for n, row in enumerate(rows) if row["split"] in allowed])
         self.teacher: Tensor | None = torch.from_numpy(teacher[self.rows])
@@ -50,7 +54,8 @@ class FaceTask:
 
     def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
         """Degraded crops ``[B, 3, size, size]``, 0..255."""
-        return augment(self._read(self.rows[places.numpy()], device), size, self.options)
+        options = self.options.milder() if size >= self.mild_from else self.options
+        return augment(self._read(self.rows[places.numpy()], device), size, options)
 
     @torch.no_grad()
     def embed(self, encoder: nn.Module, rows: NDArray[np.int64], device: torch.device, size: int = ALIGNED) -> Tensor:

@@ -94,6 +94,13 @@ def test_a_degradation_strikes_all_or_none_as_its_share_says(function, name: str
     assert all(not torch.equal(made[n], images[n]) for n in range(8))
 
 
+def test_milder_means_less_of_everything_but_mirroring() -> None:
+    full, mild = FaceAugmentation(), FaceAugmentation().milder()
+    assert mild.flip == full.flip
+    others = [item.name for item in fields(FaceAugmentation) if item.name != "flip"]
+    assert all(0 < getattr(mild, name) < getattr(full, name) for name in others)
+
+
 def test_grey_leaves_no_colour() -> None:
     made = degrade.change_colour(torch.rand(4, 3, 16, 16), only(grey=1.0))
     assert torch.allclose(made[:, 0], made[:, 2])

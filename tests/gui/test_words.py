@@ -27,7 +27,7 @@ def test_rates_in_words(rate: float, text: str) -> None:
     assert words.one_in(rate).replace(words.THIN_SPACE, " ") == text
 
 
-@given(st.floats(min_value=1e-12, max_value=0.4))
+@given(st.floats(min_value=words.RAREST, max_value=0.4))
 def test_odds_keep_two_figures(rate: float) -> None:
     count = int(re.sub(r"\D", "", words.one_in(rate).removeprefix("1 in")))
     # Two significant figures are at most 5 % off; whole numbers below ten are coarser, and right to half a unit.
@@ -75,3 +75,11 @@ def test_measures_have_names_and_units() -> None:
     )
     assert words.measure_value("snr", 23.6) == "24 dB"
     assert words.measure_name("something_new") == "Something new"
+
+
+def test_nothing_rarer_is_claimed_than_data_can_show() -> None:
+    rate = Interval(1e-10, 0.0, 1e-8)
+    assert words.rate_sentence(rate).replace(words.THIN_SPACE, " ") == (
+        "Fewer than 1 in 1 000 000 other people would score this high"
+    )
+    assert words.interval_phrase(rate).replace(words.THIN_SPACE, " ") == "95 %: less than 1 in 1 000 000"

@@ -11,8 +11,8 @@ from verify_app.gui.text import translate
 from verify_app.reasons import Reason
 
 THIN_SPACE = "\u202f"
-RAREST = 1e-12
-"""No data will ever tell rates below this apart."""
+RAREST = 1e-6
+"""Rarer than this is said as "less than": no calibration here has seen so many comparisons."""
 
 
 def number(value: int) -> str:
@@ -48,18 +48,20 @@ def rate_sentence(rate: Interval) -> str:
     if rate.value > 0.4:
         share = translate("words", "{count} in 10").format(count=round(rate.value * 10))
         return translate("words", "About {share} other people would score this high").format(share=share)
+    if rate.value < RAREST:
+        return translate("words", "Fewer than {odds} other people would score this high").format(odds=one_in(RAREST))
     return translate("words", "About {odds} other people would score this high").format(odds=one_in(rate.value))
 
 
 def interval_phrase(rate: Interval) -> str:
     """The interval of a rate, the more frequent end first: ``95 %: 1 in 2 500 to 1 in 7 000``."""
     confidence = round(rate.confidence * 100)
-    if rate.low <= 0:
+    if rate.low <= 0 and rate.high >= RAREST:
         return translate("words", "{confidence} %: {often} or rarer").format(
             confidence=confidence, often=one_in(rate.high)
         )
     often, rarely = one_in(rate.high), one_in(rate.low)
-    if often == rarely:
+    if often == rarely or 0 < rate.high < RAREST:
         return translate("words", "{confidence} %: {often}").format(confidence=confidence, often=often)
     return translate("words", "{confidence} %: {often} to {rarely}").format(
         confidence=confidence, often=often, rarely=rarely

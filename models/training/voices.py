@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.training.evaluate import summary
 from models.training.export import write_onnx
 from models.training.prepare_voices import default_cache
-from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder
+from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder, Whitening
 from models.training.voices_augment import VoiceAugmentation, augment, mask, simulate_rooms
 
 HELD_OUT_EVERY = 6
@@ -197,9 +197,11 @@ class VoiceTask:
         export_voice(encoder, path)
 
 
-def export_voice(encoder: VoiceResidualEncoder, path: Path, *, half: bool = True) -> None:
+def export_voice(
+    encoder: VoiceResidualEncoder, path: Path, *, whitening: Whitening | None = None, half: bool = True
+) -> None:
     """Write a voice encoder: input ``waveform`` float32 ``[N, T]``, output ``embedding`` ``[N, D]``."""
-    graph = VoiceGraph(encoder)
+    graph = VoiceGraph(encoder, whitening)
     graph.front_end.as_convolution = True
     example = torch.randn(2, 2 * RATE)
     write_onnx(graph, example, path, input_name="waveform", dynamic={0: "samples", 1: "time"}, half=half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
@@ -21,6 +22,8 @@ class CommandLine(QWidget):
         self.edit.setFixedHeight(self.edit.fontMetrics().lineSpacing() * lines + 24)
         if lines == 1:
             self.edit.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+            self.edit.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            self.edit.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.edit.setAccessibleName(translate("CommandLine", "The same in the shell"))
         self.edit.setToolTip(translate("CommandLine", "This command does the same in the shell."))
         self.copy_button = button(translate("CommandLine", "Copy"), self.copy)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSizePolicy, QWidget
 
 from verify_app.domain import Modality
 from verify_app.gui import words
@@ -26,6 +26,10 @@ TABLES = "CSV (*.csv);;* (*)"
 def _combo(name: str, choices: list[tuple[str, object]]) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
+    # The longest choice must not make the form wider than the page.
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(10)
+    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for text, value in choices:
         made.addItem(text, value)
     return made
@@ -94,7 +98,7 @@ class JobForm(QWidget):
         )
         self.gates = QCheckBox(translate("JobForm", "Refuse samples of poor quality"))
         self.gates.setChecked(True)
-        self.aligned = QCheckBox(translate("JobForm", "Pictures are aligned crops of 112 × 112 pixels"))
+        self.aligned = QCheckBox(translate("JobForm", "Pictures are aligned 112 × 112 crops"))
         self.target = _combo(translate("JobForm", "Strictness"), [])
         fill_targets(self.target, target_fmr)
         self.out = PathField(translate("JobForm", "Folder for the results"))
@@ -120,8 +124,8 @@ class JobForm(QWidget):
         how = Card(
             label(t("JobForm", "How to look"), "h3"),
             row(self._field("target", t("JobForm", "False matches accepted"), self.target),
-                self._field("method", t("JobForm", "Find groups by"), self.method),
                 self._field("faces", t("JobForm", "Several faces in one picture"), self.faces), gap=12),
+            self._field("method", t("JobForm", "Find groups by"), self.method),
             self._field("patterns", t("JobForm", "Only files named"), self.patterns),
             self.gates, self.aligned,
             gap=10,
@@ -195,6 +199,8 @@ class JobForm(QWidget):
             self._caption("second", translate("JobForm", "Folder that the names start from"))
             self.second.rename(translate("JobForm", "Folder"), folders=True, files="")
             return
+        grouping = kind is JobKind.GROUP
+        self._caption("claim", translate("JobForm", "Known as") if grouping else translate("JobForm", "Who is claimed"))
         cross = kind is JobKind.CROSS
         self._caption("first", translate("JobForm", "Folder A") if cross else translate("JobForm", "Files"))
         self._caption("second", translate("JobForm", "Folder B"))

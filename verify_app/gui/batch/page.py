@@ -79,7 +79,7 @@ class BatchPage(Page):
         self.look_button.setMinimumHeight(40)
         shell = Card(label(translate("BatchPage", "The same in the shell"), "h3"), self.command, gap=8)
         right = QWidget()
-        right.setFixedWidth(360)
+        right.setFixedWidth(304)
         buttons = row(self.look_button, self.start_button, gap=8)
         buttons.setStretch(1, 1)
         right.setLayout(column(self.look_card, shell, self.problem, 1, self.open_button, buttons, gap=12))

@@ -197,8 +197,12 @@ def test_stopping_keeps_what_is_done_and_going_on_ends_the_job(page: BatchPage, 
         assert reason.code is ReasonCode.CANCELLED
     assert min(waits) < patience(0.5), waits
     assert "Stopped" in page.stopped.text
-    (go_on,) = [one for one in page.stopped.findChildren(QAbstractButton) if one.text() == "Go on" and one.isVisible()]
-    table = finish(page, qtbot, go_on.click)
+
+    def go_on() -> list[QAbstractButton]:
+        return [one for one in page.stopped.findChildren(QAbstractButton) if one.text() and one.isVisible()]
+
+    qtbot.waitUntil(lambda: len(go_on()) == 1)
+    table = finish(page, qtbot, go_on()[0].click)
     assert isinstance(table, ResultTable)
     assert len(table) == 400
 

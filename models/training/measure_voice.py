@@ -192,15 +192,27 @@ def across_sets(ocean: Vectors, subjects: NDArray[np.int64], read: Vectors) -> d
     return {"fmr_within": float(fmr[place]), "fmr_across": float(np.mean(ocean @ read.T >= thresholds[place]))}
 
 
-def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: Path | None) -> None:
-    """Print every figure of one encoder, a JSON line each. ``kept`` receives the clean embeddings."""
+def teller(name: str) -> Callable[[str, dict[str, Any]], None]:
+    """Prints one JSON line about a condition."""
 
     def tell(condition: str, found: dict[str, Any]) -> None:
         print(json.dumps({"encoder": name, "condition": condition, **found}), flush=True)
 
+    return tell
+
+
+def batches(encoder: Encoder) -> Callable[[Sequence[Wave]], Vectors]:
+    """Embeds any number of clips, 32 at a time."""
+
     def embed(waves: Sequence[Wave]) -> Vectors:
         return np.concatenate([encoder.embed(waves[at : at + 32]) for at in range(0, len(waves), 32)])
 
+    return embed
+
+
+def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: Path | None) -> None:
+    """Print the figures of undegraded clips, a JSON line each. ``kept`` receives the embeddings."""
+    tell, embed = teller(name), batches(encoder)
     clean = embed(material.clips)
     read = embed(material.read)
     if kept is not None:
@@ -210,9 +222,15 @@ def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: 
     tell("across sets", across_sets(clean, material.subjects, read))
     probes = embed([wave[: 3 * RATE] for wave in material.clips])
     tell("enrolment", enrolment(clean, probes, material, rounds))
-    # Four clips a speaker keep the many degraded conditions affordable.
     few = np.flatnonzero(material.rank < 4)
     tell("clean, 4 clips", summary(clean[few], material.subjects[few], rounds))
+
+
+def measure_degraded(name: str, encoder: Encoder, material: Material, rounds: int, only: Sequence[str]) -> None:
+    """Print the figures of degraded and of short clips; ``only`` names conditions, none means all."""
+    tell, embed = teller(name), batches(encoder)
+    # Four clips a speaker keep the many conditions affordable.
+    few = np.flatnonzero(material.rank < 4)
     conditions: dict[str, Degradation] = {
         "telephone": lambda _, wave: telephone(wave),
         "mp3": lambda _, wave: mp3(wave),
@@ -220,12 +238,15 @@ def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: 
     for ratio in RATIOS:
         conditions[f"recorded noise {ratio} dB"] = material.recorded(ratio)
         conditions[f"babble {ratio} dB"] = material.talking(ratio)
+    for seconds in SECONDS:
+        if not only or f"{seconds} s" in only:
+            waves, subjects = material.joined(seconds)
+            tell(f"{seconds} s", {"clips": len(waves), **summary(embed(waves), subjects, rounds)})
     for condition, degrade in conditions.items():
+        if only and condition not in only:
+            continue
         vectors = embed([degrade(int(number), material.clips[number]) for number in few])
         tell(condition, summary(vectors, material.subjects[few], rounds))
-    for seconds in SECONDS:
-        waves, subjects = material.joined(seconds)
-        tell(f"{seconds} s", {"clips": len(waves), **summary(embed(waves), subjects, rounds)})
 
 
 def speed(encoder: Encoder, wave: Wave, repeats: int = 10) -> dict[str, float]:
@@ -250,6 +271,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200, help="bootstrap rounds; 0: no intervals")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder for the clean embeddings")
+    parser.add_argument("--only", nargs="*", default=[], help='degraded conditions, e.g. "babble 5 dB" telephone "1 s"')
     parser.add_argument("--speed-only", action="store_true")
     arguments = parser.parse_args()
     import torch
@@ -268,7 +290,9 @@ def main() -> None:
         encoder = makers[name]()
         if not arguments.speed_only:
             kept = arguments.keep / f"{name}.npz" if arguments.keep else None
-            measure(name, encoder, material, arguments.rounds, kept)
+            if not arguments.only:
+                measure(name, encoder, material, arguments.rounds, kept)
+            measure_degraded(name, encoder, material, arguments.rounds, arguments.only)
         taken = speed(encoder, five_seconds)
         tell = {"encoder": name, "condition": "a clip of 5 s", "threads": arguments.threads, **taken}
         print(json.dumps(tell), flush=True)

@@ -151,3 +151,4 @@ def test_rates_as_people_say_them() -> None:
     assert one_in(1e-3) == "1 in 1 000"
     assert one_in(1.234e-5) == "1 in 81 000"
     assert one_in(0.7) == "0.7"
+    assert one_in(3e-12) == "less than 1 in 1 000 000"

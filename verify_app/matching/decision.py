@@ -12,6 +12,9 @@ from verify_app.domain import Comparison, Decision, Interval, Modality
 from verify_app.matching.fusion import fused_fmr, fused_llr, quality_weight
 from verify_app.reasons import Reason, ReasonCode, StateError
 
+RAREST = 1e-6
+"""The rarest false-match rate that is put into words."""
+
 
 def decide(
     comparisons: Sequence[Comparison],
@@ -174,7 +177,12 @@ def _caveat(calibrations: Sequence[Calibration], target_fmr: float) -> str:
 
 
 def one_in(rate: float) -> str:
-    """A rate as people say it: ``0.001`` is ``"1 in 1 000"``; from one half on, as a plain number."""
+    """A rate as people say it: ``0.001`` is ``"1 in 1 000"``; from one half on, as a plain number.
+
+    Rates under one in a million are not told apart: no data of a desktop application show them.
+    """
+    if 0 < rate < RAREST:
+        return f"less than 1 in {1 / RAREST:,.0f}".replace(",", " ")
     if not 0 < rate < 0.5:
         return f"{rate:.2g}"
     return f"1 in {_round(1 / rate):,}".replace(",", " ")

@@ -6,7 +6,7 @@ import math
 
 from verify_app.domain import Interval
 
-RAREST = 1e-9
+RAREST = 1e-6
 """Rates below this are not told apart: no data of a desktop application show them."""
 
 
@@ -25,6 +25,8 @@ def rate_interval_text(interval: Interval | None) -> str:
     """A rate with its confidence interval, or a dash where there is none."""
     if interval is None:
         return "–"
+    if 0 < interval.high < RAREST:
+        return rate_text(interval.high)
     low, high = rate_text(interval.low), rate_text(interval.high)
     return f"{rate_text(interval.value)} ({100 * interval.confidence:.0f} %: {low} to {high})"
 
@@ -33,6 +35,8 @@ def rate_bound_text(interval: Interval | None) -> str:
     """A rate with its upper bound alone: the side that matters, in less room."""
     if interval is None:
         return "–"
+    if 0 < interval.high < RAREST:
+        return rate_text(interval.high)
     return f"{rate_text(interval.value)}, at most {rate_text(interval.high)}"
 
 

@@ -88,11 +88,11 @@ def test_nothing_is_found_where_nothing_is() -> None:
 @pytest.mark.shared_data
 @pytest.mark.slow
 def test_development_photographs(shared_data: Path) -> None:
-    pytest.importorskip("torch", reason="the training extra (torch) is not installed")
+    pytest.importorskip("scipy")
     from models.training.detector.data import load_photos
     from models.training.detector.evaluate import measure, report
 
     photos = load_photos(shared_data / "detection", "dev")
-    figures = report(measure(MODEL, photos, (1.0,)), SCORE, smallest=32.0)
-    assert figures["recall"] > 0.9
-    assert figures["empty_with_false_face"] <= 2
+    figures = report(measure(MODEL, photos, (1.0,)), SCORE, smallest=40.0)
+    assert figures["recall"] > 0.95
+    assert figures["empty_with_false_face"] <= 4

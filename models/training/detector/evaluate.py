@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--split", default="dev")
     parser.add_argument("--thresholds", type=float, nargs="+", default=[FACE_SCORE])
-    parser.add_argument("--smallest", type=float, nargs="+", default=[0.0, 20.0], help="smallest face, in pixels")
+    parser.add_argument("--smallest", type=float, nargs="+", default=[0.0, 20.0, 40.0], help="smallest face, in pixels")
     parser.add_argument("--raw-labels", action="store_true", help="the teacher's labels, not corrected by eye")
     args = parser.parse_args()
     photos = load_photos(args.shared / "data/detection", args.split, corrected=not args.raw_labels)

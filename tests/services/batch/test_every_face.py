@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import csv
-import json
-import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from verify_app.domain import Modality
+from verify_app.domain import ImageArray, Modality
 from verify_app.services.application import Application
 from verify_app.services.batch.run import run_batch
 from verify_app.services.batch.spec import JobKind, JobSpec
 
-pytestmark = pytest.mark.shared_data
-
 
 @pytest.fixture(scope="module")
-def photographs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three photographs of two clear faces each, and one of a single face."""
-    images = json.loads((shared_data / "detection" / "labels.json").read_text())
-
-    def clear(image: dict[str, object]) -> int:
-        faces: list[dict[str, object]] = image["faces"]  # type: ignore[assignment]
-        sure = [face for face in faces if face["score"] > 0.85 and face["box"][2] > 30]  # type: ignore[index, operator]
-        return len(sure) if len(sure) == len(faces) else 0
-
+def photographs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pictures of two demo people side by side, and one of a single person."""
     folder = tmp_path_factory.mktemp("photographs")
-    wanted = {2: 3, 1: 1}
-    for image in images:
-        count = clear(image)
-        if wanted.get(count, 0):
-            wanted[count] -= 1
-            with zipfile.ZipFile(shared_data / "detection" / f"detection-{image['shard']:02}.zip") as archive:
-                (folder / f"{count}-{wanted[count]}.webp").write_bytes(archive.read(image["file"]))
+
+    def portrait(person: str) -> ImageArray:
+        picture = cv2.imread(str(repository / "assets" / "demo" / person / "face-reference-1.jpg"))
+        return np.asarray(cv2.resize(picture, (320, 320)), np.uint8)
+
+    for number, pair in enumerate((("ada", "bruno"), ("emi", "chun"), ("dalia", "femi"))):
+        cv2.imwrite(str(folder / f"2-{number}.png"), np.hstack([portrait(person) for person in pair]))
+    cv2.imwrite(str(folder / "1-0.png"), portrait("ada"))
     return folder
 
 
@@ -51,15 +43,15 @@ def test_each_face_has_a_row_and_the_cache_serves_them_all(app: Application, pho
     result = run_batch(app, job(photographs, "all"), tmp_path / "out")
     names = [row["file"] for row in rows(tmp_path / "out")]
     for number in range(3):
-        assert f"2-{number}.webp" in names
-        assert f"2-{number}.webp#2" in names
-    assert "1-0.webp#2" not in names
+        assert f"2-{number}.png" in names
+        assert f"2-{number}.png#2" in names
+    assert "1-0.png#2" not in names
     assert result.summary["comparisons"] == len(names) * (len(names) - 1) // 2
     copies = tmp_path / "copies"
     copies.mkdir()
-    (copies / "other.webp").write_bytes((photographs / "2-0.webp").read_bytes())
+    (copies / "other.png").write_bytes((photographs / "2-0.png").read_bytes())
     run_batch(app, job(copies, "all"), tmp_path / "again")
-    assert [row["file"] for row in rows(tmp_path / "again")] == ["other.webp", "other.webp#2"]
+    assert [row["file"] for row in rows(tmp_path / "again")] == ["other.png", "other.png#2"]
 
 
 def test_refused_faces_are_rows_with_their_reason(app: Application, photographs: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from . import faces, identity, sources, voices
-from .people import LOOKS, PEOPLE, TAKES
+from .people import LOOKS, ORDER, PEOPLE, TAKES
 
 HERE = Path(__file__).parent
 IDENTITIES = HERE / "identities.json"
@@ -82,7 +82,7 @@ def _listing() -> str:
         "# with the others, non-mated ones. `trial` lists a short selection of both.",
         "schema = 1",
     ]
-    for person in PEOPLE:
+    for person in sorted(PEOPLE, key=lambda p: ORDER.index(p.name)):
         lines += ["", "[[person]]", f'name = "{person.name.capitalize()}"', f'folder = "{person.name}"']
         for kind, list_, suffix in (("face", LOOKS, "jpg"), ("voice", TAKES, "ogg")):
             for role in ("reference", "probe"):

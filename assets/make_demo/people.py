@@ -83,6 +83,10 @@ PEOPLE = (
     ),
 )
 
+# The order of the listing: a demonstration makes false claims on the next person, and these
+# neighbours are the least alike.
+ORDER = ("ada", "dalia", "emi", "bruno", "chun", "femi")
+
 # Four photographs of each person: two for enrolment, two to be verified.
 LOOKS = (
     ("reference-1", Look()),

@@ -83,9 +83,9 @@ PEOPLE = (
     ),
 )
 
-# The order of the listing: a demonstration makes false claims on the next person, and these
-# neighbours are the least alike.
-ORDER = ("ada", "dalia", "emi", "bruno", "chun", "femi")
+# The order of the listing: false claims are made on the person next or two places on, and these
+# pairs are the least alike.
+ORDER = ("emi", "bruno", "chun", "ada", "dalia", "femi")
 
 # Four photographs of each person: two for enrolment, two to be verified.
 LOOKS = (

@@ -12,7 +12,7 @@ from typing import Any
 class Stage:
     """A stretch of the training.
 
-    ``until``: share of the time budget at which it ends (the last is 1). ``size``: input size, in
+    ``until``: share of the budget at which it ends (the last is 1). ``size``: input size, in
     the task's unit. ``batch``: samples per step. ``mates``: samples per class in a batch; 1 draws
     plainly from all samples. ``weights``: weight of each objective.
     """
@@ -28,16 +28,19 @@ class Stage:
 class Experiment:
     """Everything that decides a training.
 
-    ``minutes`` is wall-clock time: the learning rate is a function of the share spent, so a slow or
-    busy machine still lands the schedule.
+    The budget is either ``minutes`` of wall-clock time or ``samples`` shown to the network; stages and
+    learning rate are functions of the share spent. With minutes a slow or busy machine still lands the
+    schedule; with samples a training is the same on every machine, as comparisons need it.
     """
 
     name: str
     task: str
-    minutes: float
     backbone: dict[str, Any]
     objectives: dict[str, dict[str, Any]]
     stage: list[Stage]
+    minutes: float = 0.0
+    samples: int = 0
+    """Degraded samples that pass a network: each of several views counts, and so does a MoCo key."""
     seed: int = 1
     threads: int = 1
     learning_rate: float = 2e-3
@@ -76,6 +79,8 @@ def parse(table: dict[str, Any], where: str = "configuration") -> Experiment:
         experiment = Experiment(**{**table, "stage": stages})
     except TypeError as error:
         raise ValueError(f"{where}: {error}") from None
+    if (experiment.minutes > 0) == (experiment.samples > 0):
+        raise ValueError(f"{where}: give either `minutes` or `samples`, one of them above 0")
     ends = [stage.until for stage in stages]
     if not ends or ends != sorted(ends) or ends[-1] != 1.0:
         raise ValueError(f"{where}: the stages' `until` must rise and end at 1.0, not {ends}")

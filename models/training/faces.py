@@ -20,8 +20,8 @@ from models.training.prepare_faces import default_cache, read_index
 class FaceTask:
     """Training crops (splits ``train`` and ``unlabelled``) and the development crops of the pack.
 
-    Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use those
-    crops too, default true), ``smallest_class`` (identities with fewer crops count as unlabelled).
+    Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use
+    crops without a label too, default true), ``smallest_class`` (identities with fewer crops count as unlabelled).
     Augmentation: the fields of ``FaceAugmentation``, and ``mild_from``: the size from which on crops
     are degraded less.
     """
@@ -34,13 +34,16 @@ class FaceTask:
         shares = dict(augmentation)
         self.mild_from = int(shares.pop("mild_from", 1_000))
         self.options = FaceAugmentation(**shares)
-        allowed = {"train", "unlabelled"} if data.get("unlabelled", True) else {"train"}
-        self.rows = np.array([n for n, row in enumerate(rows) if row["split"] in allowed])
-        self.teacher: Tensor | None = torch.from_numpy(teacher[self.rows])
+        self.rows = np.array([n for n, row in enumerate(rows) if row["split"] in ("train", "unlabelled")])
         self.labels, self.classes = self._label(rows, int(data.get("smallest_class", 2)))
+        if not data.get("unlabelled", True):
+            known = self.labels >= 0
+            self.rows, self.labels = self.rows[known.numpy()], self.labels[known]
+        self.teacher: Tensor | None = torch.from_numpy(teacher[self.rows])
         self.dev_rows = np.array([n for n, row in enumerate(rows) if row["split"] == "dev"])
         names = [rows[n]["identity"] for n in self.dev_rows]
         self.dev_subjects = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        self.dev_teacher: NDArray[np.float32] = teacher[self.dev_rows]
 
     def _label(self, rows: list[dict[str, str]], smallest: int) -> tuple[Tensor, int]:
         names = [rows[n]["identity"] if rows[n]["split"] == "train" else "" for n in self.rows]
@@ -70,9 +73,14 @@ class FaceTask:
         self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = ALIGNED
     ) -> dict[str, Any]:
         """Rates on the development split, one unmirrored crop per sample, as the application does."""
+        return summary(*self.development(encoder, device, size), rounds)
+
+    def development(
+        self, encoder: nn.Module, device: torch.device, size: int = ALIGNED
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Embeddings ``[N, D]`` and subject numbers ``[N]`` of the development split."""
         encoder.eval()
-        embeddings = self.embed(encoder, self.dev_rows, device, size).numpy()
-        return summary(embeddings, self.dev_subjects, rounds)
+        return self.embed(encoder, self.dev_rows, device, size).numpy(), self.dev_subjects
 
     def export(self, encoder: nn.Module, path: Path, size: int = ALIGNED) -> None:
         """Write ``path`` with input ``image`` uint8 ``[N, 112, 112, 3]``."""

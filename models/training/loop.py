@@ -1,4 +1,4 @@
-"""The training loop: bounded by wall-clock time, resumable, the same on CPU and CUDA."""
+"""The training loop: bounded by time or by samples, resumable, the same on CPU and CUDA."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def parameter_groups(modules: list[nn.Module], decay: float) -> list[dict[str, A
 
 @dataclass
 class Progress:
-    """Where a training stands. ``elapsed`` is in seconds over all its sittings."""
+    """Where a training stands.
+
+    ``samples`` counts every degraded sample that passed the network or its average, each view and each
+    key; ``elapsed`` is in seconds over all sittings.
+    """
 
     step: int = 0
     samples: int = 0
@@ -78,7 +82,9 @@ class Trainer:
 
     @property
     def share(self) -> float:
-        """Share of the time budget spent, 0..1."""
+        """Share of the budget spent, 0..1."""
+        if self.experiment.samples:
+            return min(self.progress.samples / self.experiment.samples, 1.0)
         return min(self.progress.elapsed / (self.experiment.minutes * 60.0), 1.0)
 
     def start_from(self, weights: dict[str, Tensor]) -> list[str]:
@@ -98,14 +104,15 @@ class Trainer:
         self.encoder.train()
         self.objectives.train()
         places = self.sampler.draw(stage.batch, stage.mates)
-        total, values = self.objectives(self._views(places, stage), stage.weights)
+        views = self._views(places, stage)
+        total, values = self.objectives(views, stage.weights)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 5.0)
         self.optimiser.step()
         self._update_average()
         self.progress.step += 1
-        self.progress.samples += len(places)
+        self.progress.samples += views.shown
         self.progress.elapsed += time.perf_counter() - began
         return {"loss": float(total.detach()), **values}
 
@@ -175,7 +182,10 @@ class Trainer:
 def describe(trainer: Trainer, values: dict[str, float], rate: float) -> str:
     """One line of progress with the time left."""
     experiment, progress = trainer.experiment, trainer.progress
-    left = max(experiment.minutes * 60.0 - progress.elapsed, 0.0)
+    if experiment.samples:
+        left = max(experiment.samples - progress.samples, 0) / max(rate, 1e-9)
+    else:
+        left = max(experiment.minutes * 60.0 - progress.elapsed, 0.0)
     size = stage_at(experiment, trainer.share).size
     parts = " ".join(f"{name} {value:.4f}" for name, value in values.items())
     return (

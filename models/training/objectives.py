@@ -31,6 +31,11 @@ class Views:
     teacher: Tensor | None = None
     keys: Tensor | None = None
 
+    @property
+    def shown(self) -> int:
+        """How many inputs passed a network for this batch: every view of every sample, and the keys."""
+        return self.embeddings.shape[0] * self.embeddings.shape[1] + (0 if self.keys is None else len(self.keys))
+
 
 class Objective(nn.Module):
     """Base of every objective; subclasses state what they need from a batch."""
@@ -326,6 +331,7 @@ def build(
 ) -> Combination:
     """The objectives named in ``options`` with their settings.
 
+    ``class_means`` are where the centres of ``am_softmax`` begin, unless it says ``centres = "random"``.
     Raises ValueError for a name that is not in ``OBJECTIVES`` or a setting it does not take.
     """
     parts: dict[str, Objective] = {}
@@ -334,7 +340,8 @@ def build(
             raise ValueError(f"unknown objective {name!r}; choose from {', '.join(OBJECTIVES)}")
         settings: dict[str, Any] = dict(given)
         if name == "am_softmax":
-            settings |= {"classes": classes, "dimension": dimension, "start_from": class_means}
+            random = settings.pop("centres", "teacher") == "random"
+            settings |= {"classes": classes, "dimension": dimension, "start_from": None if random else class_means}
         if name == "moco":
             settings |= {"dimension": dimension}
         try:

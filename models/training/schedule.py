@@ -1,4 +1,4 @@
-"""What the share of the time budget decides: the stage and the learning rate."""
+"""What the share of the budget decides: the stage and the learning rate."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -30,6 +32,15 @@ class Task(Protocol):
 
         ``size`` is the stage's ``size``: pixels for faces, whatever the task chooses otherwise.
         """
+        ...
+
+    dev_teacher: NDArray[np.float32] | None
+    """float32 ``[N, D]``: the teacher's embeddings of the development samples, or None."""
+
+    def development(
+        self, encoder: nn.Module, device: torch.device, size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Unit-length embeddings ``[N, D]`` and subject numbers ``[N]`` of the development split."""
         ...
 
     def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int, size: int) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class VoiceTask:
 
     Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
     counts as new speakers), ``nameless_speeds`` (copies that are distilled only), ``speaker_share`` (how far targets
-    move to the speaker's mean, 0..1).
+    move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default true).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
@@ -87,16 +87,18 @@ class VoiceTask:
         self.rooms = simulate_rooms(400, torch.Generator().manual_seed(7))
         self.front_end = LogMel(bands)
         self.generator = np.random.default_rng(11)
-        self._choose_rows(len(named))
+        self._choose_rows(len(named), bool(data.get("unlabelled", True)))
         self.teacher: Tensor | None = torch.from_numpy(self._targets(float(data.get("speaker_share", 0.5))))
 
-    def _choose_rows(self, named: int) -> None:
+    def _choose_rows(self, named: int, unlabelled: bool) -> None:
         places, names, speakers = [], [], []
         for copy, pack in enumerate(self.recordings):
             index = pack.index
             outside = held_out_speakers(index)
             for row, (split, speaker) in enumerate(zip(index["split"], index["speaker"], strict=True)):
                 if split == "dev" or speaker in outside or index["length"][row] < 8_000:
+                    continue
+                if not unlabelled and (split != "train" or copy >= named):
                     continue
                 places.append((copy, row))
                 speakers.append(f"{speaker}@{copy}" if split == "train" else f"{row}@{copy}")
@@ -115,7 +117,10 @@ class VoiceTask:
 
     def _targets(self, speaker_share: float) -> NDArray[np.float32]:
         raw = np.stack([self.recordings[copy].teacher[row] for copy, row in self.clips])
-        centred = unit(raw - raw[self.clips[:, 0] == 0].mean(0))
+        centre = raw[self.clips[:, 0] == 0].mean(0)
+        centred = unit(raw - centre)
+        pack = self.recordings[0]
+        self.dev_teacher: NDArray[np.float32] = unit(pack.teacher[pack.index["split"] == "dev"] - centre)
         labels = self.clip_labels
         known = labels >= 0
         means = np.zeros((self.classes, raw.shape[1]), np.float32)
@@ -185,11 +190,17 @@ class VoiceTask:
 
     def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = 0) -> dict[str, Any]:
         """Rates on the development split (whole clips, whatever ``size``); the held-out LibriSpeech EER beside it."""
-        clips, subjects = self.development_clips()
-        result = summary(self.embed(encoder, clips, device), subjects, rounds)
+        result = summary(*self.development(encoder, device), rounds)
         clips, subjects = self.held_out_clips()
         result["held_out_libri_eer"] = summary(self.embed(encoder, clips, device), subjects)["eer"]
         return result
+
+    def development(
+        self, encoder: nn.Module, device: torch.device, size: int = 0
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Embeddings ``[N, D]`` and subject numbers ``[N]`` of the development clips."""
+        clips, subjects = self.development_clips()
+        return self.embed(encoder, clips, device), subjects
 
     def export(self, encoder: nn.Module, path: Path, size: int = 0) -> None:
         """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz, of any length."""

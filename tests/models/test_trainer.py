@@ -75,6 +75,21 @@ def test_a_short_training_learns_its_task_within_the_time_it_was_given(tmp_path:
     assert (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.parametrize(("objective", "passes"), [("distillation", 1), ("simclr", 2), ("moco", 2)])
+def test_a_budget_of_samples_counts_every_view_and_key(tmp_path: Path, objective: str, passes: int) -> None:
+    stage = {"until": 1.0, "size": 16, "batch": 16 // passes, "weights": {objective: 1.0}}
+    subject = trainer(experiment(minutes=0.0, samples=160, stage=[stage]))
+    loop.train(subject, tmp_path, print)
+    assert (subject.progress.samples, subject.progress.step) == (160, 10)
+
+
+def test_am_softmax_starts_from_the_teacher_unless_its_centres_are_to_be_random() -> None:
+    from_teacher = trainer().objectives.parts["am_softmax"].centres
+    assert torch.allclose(from_teacher, torch.eye(8)[:4])
+    random = trainer(experiment(objectives=TABLE["objectives"] | {"am_softmax": {"centres": "random"}}))
+    assert float((random.objectives.parts["am_softmax"].centres - from_teacher).detach().abs().max()) > 0.1
+
+
 def test_a_resumed_training_takes_the_very_same_steps(tmp_path: Path) -> None:
     # Time decides the stage and rate, so both run on a clock that says 1 % per step.
     def advance(subject: loop.Trainer, steps: int) -> list[float]:
@@ -151,6 +166,8 @@ def test_a_batch_of_mates_holds_that_many_of_each_class_and_nobody_unlabelled() 
     ("change", "message"),
     [
         ({"minutez": 3}, "unknown key 'minutez'"),
+        ({"minutes": 0.0}, "either `minutes` or `samples`"),
+        ({"samples": 5}, "either `minutes` or `samples`"),
         ({"stage": []}, "must rise and end at 1.0"),
         (
             {"stage": [{"until": 1.0, "size": 16, "batch": 4, "weights": {"triplet": 1.0}}]},

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.voice_network import VoiceResidualEncoder
+from models.training.voice_network import VoiceResidualEncoder, VoiceTimeEncoder
 
 
 class ResidualBlock(nn.Module):
@@ -118,7 +118,11 @@ class ResidualEncoder(nn.Module):
         self.pool.weight = nn.Parameter(self.pool.resized(side, side))
 
 
-BACKBONES: dict[str, type[nn.Module]] = {"residual": ResidualEncoder, "voice": VoiceResidualEncoder}
+BACKBONES: dict[str, type[nn.Module]] = {
+    "residual": ResidualEncoder,
+    "voice": VoiceResidualEncoder,
+    "voice-time": VoiceTimeEncoder,
+}
 """Networks by the ``kind`` used in a configuration."""
 
 

@@ -17,6 +17,7 @@ import csv
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,17 +88,17 @@ def decode_noise(pack: Path, cache: Path) -> None:
     save(cache / "noises.npy", np.stack(clips))
 
 
-def change_speed(cache: Path, speed: float, only: str | None = None) -> None:
+def change_speed(cache: Path, speed: float, only: Sequence[str] = ()) -> None:
     """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all.
 
-    ``only`` names one source; the clips of the others are left empty.
+    ``only`` names sources; the clips of the others are left empty. None named: all.
     """
     import soxr
 
     index = np.load(cache / "voices-index.npz")
     audio = np.load(cache / "voices.npy", mmap_mode="r")
     clips = []
-    wanted = (index["split"] != "dev") & (index["source"] == only if only else True)
+    wanted = (index["split"] != "dev") & (np.isin(index["source"], only) if only else True)
     for start, length, taken in zip(index["start"], index["length"], wanted, strict=True):
         clip = audio[start : start + length] if taken else np.zeros(0, np.int16)
         clips.append(np.asarray(soxr.resample(clip, RATE * speed, RATE), np.int16) if len(clip) else clip)
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("--thin-resnet", type=Path, default=Path("../shared/teachers/thin_resnet_voxceleb.onnx"))
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--speeds", type=float, nargs="*", default=[], help="e.g. 0.9 1.1")
-    parser.add_argument("--read-speeds", type=float, nargs="*", default=[], help="the same for LibriSpeech alone")
+    parser.add_argument("--only", nargs="*", default=[], help="sources of the speed-perturbed copies; none: all")
     parser.add_argument("--teachers", nargs="*", default=["resemblyzer", "thin-resnet"])
     arguments = parser.parse_args()
     cache: Path = arguments.cache
@@ -146,10 +147,10 @@ def main() -> None:
     if not (cache / "noises.npy").exists():
         decode_noise(arguments.noise, cache)
     stems = ["voices"]
-    for speed in arguments.speeds + arguments.read_speeds:
+    for speed in arguments.speeds:
         stems.append(f"voices@{speed}")
         if not (cache / f"voices@{speed}.npy").exists():
-            change_speed(cache, speed, "libri" if speed in arguments.read_speeds else None)
+            change_speed(cache, speed, arguments.only)
     for stem in stems:
         for name in arguments.teachers:
             if not (cache / f"{stem}-{name}.npy").exists():

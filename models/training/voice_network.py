@@ -64,7 +64,8 @@ class LogMel(nn.Module):
             real, imaginary = functional.conv1d(waveform[:, None], self.kernels, stride=HOP).chunk(2, dim=1)
             return real * real + imaginary * imaginary
         frames = waveform.unfold(1, WINDOW, HOP) * self.window
-        return torch.view_as_real(torch.fft.rfft(frames, TRANSFORM)).square().sum(-1).transpose(1, 2)
+        spectrum = torch.fft.rfft(frames, TRANSFORM)
+        return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).transpose(1, 2)
 
     def forward(self, waveform: Tensor) -> Tensor:
         waveform = waveform - waveform.mean(1, keepdim=True)
@@ -90,6 +91,21 @@ class Block(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         inner = functional.relu(self.first_norm(self.first(maps)))
         return functional.relu(self.second_norm(self.second(inner)) + self.shortcut(maps))
+
+
+class TimeBlock(nn.Module):
+    """A convolution over time (kernel 3) and one over channels around a shortcut (He et al., 2016)."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, (1, 3), padding=(0, dilation), dilation=(1, dilation), bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        inner = functional.relu_(self.first_norm(self.first(frames)))
+        return functional.relu_(self.second_norm(self.second(inner)) + frames)
 
 
 class AttentivePooling(nn.Module):
@@ -145,6 +161,57 @@ class VoiceResidualEncoder(nn.Module):
         return raw
 
 
+class VoiceTimeEncoder(nn.Module):
+    """Residual network over time: log-mel pictures ``[N, 1, bands, frames]`` to ``dimension`` raw numbers.
+
+    A small two-dimensional stem (``stem`` filters, halving time and frequency) finds local patterns; from there on a
+    frame is a vector of channels and every layer a wide, dense convolution over time, at 20 ms a frame
+    (``widths[0]`` channels, ``depths[0]`` blocks), then at 40 ms (``widths[1]`` channels, one block for each of
+    ``dilations``). Few large matrix products and small maps in between suit processors with matrix units.
+    Tensors stay four-dimensional, ``[N, channels, 1, frames]``, for the faster convolution kernels.
+    """
+
+    def __init__(
+        self,
+        bands: int = 80,
+        stem: int = 8,
+        widths: tuple[int, int] = (256, 384),
+        depth: int = 1,
+        dilations: Sequence[int] = (1, 2, 3),
+        expansion: int = 512,
+        dimension: int = 256,
+    ) -> None:
+        super().__init__()
+        self.bands = bands
+        first, second = widths
+        self.stem = nn.Conv2d(1, stem, 3, 2, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(stem)
+        self.entry = nn.Conv2d(stem * ((bands + 1) // 2), first, (1, 3), padding=(0, 1), bias=False)
+        self.entry_norm = nn.BatchNorm2d(first)
+        self.fast = nn.Sequential(*(TimeBlock(first, 1) for _ in range(depth)))
+        self.halving = nn.Conv2d(first, second, (1, 3), (1, 2), (0, 1), bias=False)
+        self.halving_norm = nn.BatchNorm2d(second)
+        self.slow = nn.Sequential(*(TimeBlock(second, dilation) for dilation in dilations))
+        self.expand = nn.Conv2d(second, expansion, 1, bias=False)
+        self.expand_norm = nn.BatchNorm2d(expansion)
+        self.pooling = AttentivePooling(expansion)
+        self.pooled_norm = nn.BatchNorm1d(2 * expansion)
+        self.projection = nn.Linear(2 * expansion, dimension)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = functional.relu_(self.stem_norm(self.stem(maps)))
+        frames = maps.flatten(1, 2)[:, :, None]
+        frames = self.fast(functional.relu_(self.entry_norm(self.entry(frames))))
+        frames = self.slow(functional.relu_(self.halving_norm(self.halving(frames))))
+        frames = functional.relu_(self.expand_norm(self.expand(frames)))
+        raw: Tensor = self.projection(self.pooled_norm(self.pooling(frames[:, :, 0])))
+        return raw
+
+
+VoiceEncoder = VoiceResidualEncoder | VoiceTimeEncoder
+"""Log-mel pictures to raw embeddings; ``bands`` says how many rows the pictures have."""
+
+
 class Whitening(nn.Module):
     """Centre unit vectors ``[N, D]`` and even out how much one speaker varies in each direction.
 
@@ -164,7 +231,7 @@ class Whitening(nn.Module):
 class VoiceGraph(nn.Module):
     """What is shipped: waveforms ``[N, T]`` (16 kHz, T >= 16 000) to unit embeddings ``[N, D]``."""
 
-    def __init__(self, encoder: VoiceResidualEncoder, whitening: Whitening | None = None) -> None:
+    def __init__(self, encoder: VoiceEncoder, whitening: Whitening | None = None) -> None:
         super().__init__()
         self.front_end = LogMel(encoder.bands)
         self.encoder = encoder

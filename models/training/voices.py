@@ -14,8 +14,16 @@ from torch.nn import functional
 from models.training.evaluate import summary
 from models.training.export import write_onnx
 from models.training.prepare_voices import default_cache
-from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder, Whitening
-from models.training.voices_augment import VoiceAugmentation, augment, mask, simulate_rooms
+from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceEncoder, VoiceGraph, Whitening
+from models.training.voices_augment import (
+    VoiceAugmentation,
+    augment,
+    babble,
+    coloured_noise,
+    mask,
+    simulate_rooms,
+    transform_length,
+)
 
 HELD_OUT_EVERY = 6
 """Every sixth LibriSpeech speaker stays out of training: a second, clean development set."""
@@ -71,24 +79,25 @@ class VoiceTask:
 
     Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
     counts as new speakers), ``nameless_speeds`` (copies that are distilled only), ``speaker_share`` (how far targets
-    move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default true).
+    move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default true), ``bands`` (of the
+    log-mel picture, default 64).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
-    def __init__(self, data: dict[str, Any], augmentation: dict[str, Any], bands: int = 64) -> None:
+    def __init__(self, data: dict[str, Any], augmentation: dict[str, Any]) -> None:
         cache = Path(data["cache"]) if "cache" in data else default_cache()
         teacher = str(data.get("teacher", "resemblyzer"))
         named = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
         stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
         self.recordings = [Recordings(cache, stem, teacher) for stem in stems]
         self.options = VoiceAugmentation(**augmentation)
-        self.noises: NDArray[np.int16] = np.load(cache / "noises.npy", mmap_mode="r")
-        self.noise_rows = np.flatnonzero(np.arange(len(self.noises)) % NOISE_HELD_OUT_EVERY != 0)
-        self.rooms = simulate_rooms(400, torch.Generator().manual_seed(7))
-        self.front_end = LogMel(bands)
+        self.front_end = LogMel(int(data.get("bands", 64)))
         self.generator = np.random.default_rng(11)
         self._choose_rows(len(named), bool(data.get("unlabelled", True)))
         self.teacher: Tensor | None = torch.from_numpy(self._targets(float(data.get("speaker_share", 0.5))))
+        self.rooms = simulate_rooms(300, torch.Generator().manual_seed(7))
+        self.room_spectra: dict[int, Tensor] = {}
+        self.noises = self._noises(np.load(cache / "noises.npy", mmap_mode="r"))
 
     def _choose_rows(self, named: int, unlabelled: bool) -> None:
         places, names, speakers = [], [], []
@@ -135,22 +144,43 @@ class VoiceTask:
         crops = [
             self.recordings[copy].crop(row, samples, spot) for (copy, row), spot in zip(chosen, spots, strict=True)
         ]
-        return torch.from_numpy(np.stack(crops).astype(np.float32) / 32768)
+        return torch.from_numpy(np.stack(crops)).float() / 32768
+
+    def _noises(self, recorded: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Noise to add, ``[K, 80000]``: recordings, artificial noise, babble of training voices."""
+        kept = recorded[np.arange(len(recorded)) % NOISE_HELD_OUT_EVERY != 0]
+        samples = recorded.shape[1]
+        speech = self.waveforms(torch.from_numpy(self.generator.integers(len(self.draws), size=240)), samples)
+        made = torch.cat([coloured_noise(120, samples), babble(speech)])
+        made *= 0.1 / made.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
+        return np.concatenate([kept, (made.clamp(-1, 1) * 32767).numpy().astype(np.int16)])
 
     def environments(self, count: int, samples: int) -> Tensor:
-        """Random stretches ``[count, samples]`` of recorded noise."""
-        rows = self.generator.choice(self.noise_rows, count)
-        shifts = self.generator.integers(0, self.noises.shape[1], count)
-        crops = [np.resize(np.roll(self.noises[row], shift), samples) for row, shift in zip(rows, shifts, strict=True)]
-        return torch.from_numpy(np.stack(crops).astype(np.float32) / 32768)
+        """Random stretches ``[count, samples]`` of noise."""
+        rows = self.generator.integers(len(self.noises), size=count)
+        starts = self.generator.integers(self.noises.shape[1] - samples, size=count)
+        crops = [self.noises[row, start : start + samples] for row, start in zip(rows, starts, strict=True)]
+        return torch.from_numpy(np.stack(crops)).float()
+
+    def room_spectra_at(self, length: int) -> Tensor:
+        """Spectra of the rooms at a transform length, made when first asked for."""
+        if length not in self.room_spectra:
+            self.room_spectra = {length: torch.fft.rfft(self.rooms, length)}
+        return self.room_spectra[length]
 
     @torch.no_grad()
     def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
         """Log-mel pictures ``[B, 1, bands, size]`` of freshly degraded crops."""
         samples = (size - 1) * HOP + WINDOW
-        speech = self.waveforms(places, samples)
-        degraded = augment(speech, self.environments(len(places), samples), self.rooms, self.options)
-        return mask(self.front_end(degraded), self.options.mask).to(device)
+        rooms = self.room_spectra_at(transform_length(samples))
+        maps = []
+        # A few crops at a time stay in the processor's cache.
+        for part in places.split(16):
+            degraded = augment(
+                self.waveforms(part, samples), self.environments(len(part), samples), rooms, self.options
+            )
+            maps.append(self.front_end(degraded))
+        return mask(torch.cat(maps), self.options.mask).to(device)
 
     def development_clips(self) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
         """The development clips and their subject numbers."""
@@ -204,13 +234,11 @@ class VoiceTask:
 
     def export(self, encoder: nn.Module, path: Path, size: int = 0) -> None:
         """Write ``path`` with input ``waveform`` float32 ``[N, T]`` at 16 kHz, of any length."""
-        assert isinstance(encoder, VoiceResidualEncoder)
+        assert isinstance(encoder, VoiceEncoder)
         export_voice(encoder, path)
 
 
-def export_voice(
-    encoder: VoiceResidualEncoder, path: Path, *, whitening: Whitening | None = None, half: bool = True
-) -> None:
+def export_voice(encoder: VoiceEncoder, path: Path, *, whitening: Whitening | None = None, half: bool = True) -> None:
     """Write a voice encoder: input ``waveform`` float32 ``[N, T]``, output ``embedding`` ``[N, D]``."""
     graph = VoiceGraph(encoder, whitening)
     graph.front_end.as_convolution = True

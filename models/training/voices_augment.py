@@ -2,6 +2,7 @@
 
 Everything that is a linear filter (room, telephone, low-pass, tilt) is one multiplication in the
 frequency domain; the rest happens to the samples. Loudness is not varied: the front end removes it.
+What is dear to make (rooms, artificial noise, babble) is made once, before training.
 """
 
 from __future__ import annotations
@@ -85,66 +86,67 @@ def coloured_noise(count: int, samples: int) -> Tensor:
 
 
 def babble(speech: Tensor) -> Tensor:
-    """Every row ``[B, T]`` becomes a mixture of one to six other rows."""
-    total = torch.zeros_like(speech)
+    """Mixtures ``[B, T]`` of one to six equally loud rows of ``speech`` ``[B, T]``."""
     level = speech.square().mean(1, keepdim=True).sqrt().clamp(min=1e-5)
-    voices = torch.randint(1, 7, (len(speech), 1))
-    for number, shift in enumerate(torch.randperm(max(len(speech) - 1, 1))[:6].tolist()):
-        other = (speech / level).roll(shift + 1, 0).roll(int(torch.randint(speech.shape[1], ())), 1)
-        total += other * (number < voices)
-    return total
-
-
-def add_noise(speech: Tensor, environment: Tensor, options: VoiceAugmentation) -> Tensor:
-    """Speech ``[B, T]`` plus recorded (``environment`` ``[B, T]``), artificial noise or babble."""
     count = len(speech)
-    kind = torch.rand(count)
-    noise = environment.clone()
-    artificial, voices = (kind > 0.45) & (kind <= 0.65), kind > 0.65
-    if artificial.any():
-        noise[artificial] = coloured_noise(int(artificial.sum()), speech.shape[1])
-    if voices.any():
-        noise[voices] = babble(speech)[voices]
+    loudness = torch.rand(count, 6) * (torch.arange(6)[None] < torch.randint(1, 7, (count, 1)))
+    mixture = torch.zeros(count, count).scatter_add_(1, torch.randint(count, (count, 6)), loudness)
+    return mixture @ (speech / level)
+
+
+def add_noise(speech: Tensor, noise: Tensor, options: VoiceAugmentation) -> Tensor:
+    """Speech ``[B, T]`` plus, in some rows, ``noise`` ``[B, T]`` at a random signal-to-noise ratio."""
     low, high = options.snr
-    ratio = low + (high - low) * torch.rand(count, 1)
+    ratio = low + (high - low) * torch.rand(len(speech), 1)
     wanted = speech.square().mean(1, keepdim=True) * 10 ** (-ratio / 10.0)
     gain = (wanted / noise.square().mean(1, keepdim=True).clamp(min=1e-10)).sqrt()
-    return speech + noise * gain * (torch.rand(count, 1) < options.noise)
+    return torch.addcmul(speech, noise, gain * (torch.rand(len(speech), 1) < options.noise))
 
 
 def distort(speech: Tensor, options: VoiceAugmentation) -> Tensor:
     """Clip some rows at a share of their peak; give others the steps of an 8-bit mu-law line."""
     count = len(speech)
-    peak = speech.abs().amax(1, keepdim=True).clamp(min=1e-5)
-    limit = peak * (0.1 + 0.5 * torch.rand(count, 1))
-    clipped = torch.minimum(torch.maximum(speech, -limit), limit)
-    speech = torch.where(torch.rand(count, 1) < options.clipping, clipped, speech)
+    rows = (torch.rand(count) < options.clipping).nonzero().flatten()
+    if len(rows):
+        limit = speech[rows].abs().amax(1, keepdim=True).clamp(min=1e-5) * (0.1 + 0.5 * torch.rand(len(rows), 1))
+        speech = speech.index_copy(0, rows, torch.minimum(torch.maximum(speech[rows], -limit), limit))
     rows = (torch.rand(count) < options.coarse).nonzero().flatten()
     if len(rows):
-        small = speech[rows] / peak[rows]
+        peak = speech[rows].abs().amax(1, keepdim=True).clamp(min=1e-5)
+        small = speech[rows] / peak
         pressed = torch.sign(small) * torch.log1p(255 * small.abs()) / 5.545
         steps = (pressed * 127).round() / 127
-        speech = speech.index_copy(0, rows, torch.sign(steps) * torch.expm1(5.545 * steps.abs()) / 255 * peak[rows])
+        speech = speech.index_copy(0, rows, torch.sign(steps) * torch.expm1(5.545 * steps.abs()) / 255 * peak)
     return speech
 
 
-def augment(speech: Tensor, environment: Tensor, rooms: Tensor, options: VoiceAugmentation) -> Tensor:
-    """Degrade clean speech ``[B, T]``; the result has the same shape."""
+def transform_length(samples: int) -> int:
+    """Length of the Fourier transform for crops of ``samples``: the next multiple of 4096, a quick one.
+
+    It leaves no room for echoes: those of the end wrap round to the beginning.
+    """
+    return -(-samples // 4_096) * 4_096
+
+
+def augment(speech: Tensor, noise: Tensor, rooms: Tensor, options: VoiceAugmentation) -> Tensor:
+    """Degrade clean speech ``[B, T]``; the result has the same shape.
+
+    ``noise`` ``[B, T]``: one stretch a row. ``rooms``: spectra ``[R, F]`` of room responses at ``transform_length(T)``.
+    """
     count, samples = speech.shape
-    length = -(-(samples + ROOM_SAMPLES) // 4_096) * 4_096
+    length = transform_length(samples)
     noise_first = bool(torch.rand(()) < 0.3)
     if noise_first:
-        speech = add_noise(speech, environment, options)
+        speech = add_noise(speech, noise, options)
     spectrum = torch.fft.rfft(speech, length)
     response = channel(count, options)[:, None]
     spectrum *= functional.interpolate(response, spectrum.shape[1], mode="linear", align_corners=True)[:, 0]
     inside = (torch.rand(count) < options.room).nonzero().flatten()
-    if len(inside):
-        picked = rooms[torch.randint(len(rooms), (len(inside),))]
-        spectrum[inside] *= torch.fft.rfft(picked, length)
+    for row, room in zip(inside.tolist(), torch.randint(len(rooms), (len(inside),)).tolist(), strict=True):
+        spectrum[row] *= rooms[room]
     filtered = torch.fft.irfft(spectrum, length)[:, :samples]
     # Noise that came before the filter passed through the same room and line; otherwise it is added behind it.
-    return distort(filtered if noise_first else add_noise(filtered, environment, options), options)
+    return distort(filtered if noise_first else add_noise(filtered, noise, options), options)
 
 
 def mask(maps: Tensor, share: float) -> Tensor:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from models.training.backbones import build
 from models.training.config import load
-from models.training.voice_network import VoiceResidualEncoder, Whitening
+from models.training.voice_network import VoiceEncoder, Whitening
 from models.training.voices import VoiceTask, export_voice
 from models.training.voices_augment import VoiceAugmentation
 
@@ -60,7 +60,7 @@ def choose_clips(task: VoiceTask, most: int, chance: np.random.Generator) -> NDA
 
 
 @torch.no_grad()
-def embed(encoder: VoiceResidualEncoder, task: VoiceTask, clips: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+def embed(encoder: VoiceEncoder, task: VoiceTask, clips: NDArray[np.int64], size: int) -> NDArray[np.float32]:
     """Unit embeddings ``[N, D]`` of crops of the clips under the task's present degradations."""
     first_draw = torch.from_numpy(np.searchsorted(task.draws, clips))
     found = []
@@ -85,7 +85,7 @@ def main() -> None:
     torch.manual_seed(5)
     experiment = load(arguments.configuration)
     encoder = build(experiment.backbone)
-    assert isinstance(encoder, VoiceResidualEncoder)
+    assert isinstance(encoder, VoiceEncoder)
     encoder.load_state_dict(torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)["averaged"])
     encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = VoiceTask({**experiment.data, "speeds": [], "nameless_speeds": []}, experiment.augmentation)

@@ -16,12 +16,15 @@ from models.training import voices_augment as degrade  # noqa: E402
 from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
 from models.training.export import weights_of  # noqa: E402
-from models.training.voice_network import HOP, WINDOW, LogMel, VoiceGraph, VoiceResidualEncoder, Whitening  # noqa: E402
+from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph, Whitening  # noqa: E402
 from models.training.voices import export_voice, held_out_speakers  # noqa: E402
 from models.training.whiten_voice import fit_whitening  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-SMALL = {"kind": "voice", "bands": 24, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "dimension": 12}
+SMALL = {
+    "voice": {"bands": 24, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "dimension": 12},
+    "voice-time": {"bands": 24, "stem": 4, "widths": [16, 24], "expansion": 32, "dimension": 12},
+}
 
 
 def sounds(count: int, samples: int, seed: int = 0) -> torch.Tensor:
@@ -35,16 +38,21 @@ def run(path: Path, waveforms: torch.Tensor) -> np.ndarray:
     return session.run(["embedding"], {"waveform": waveforms.numpy()})[0]
 
 
+def room_spectra(samples: int) -> torch.Tensor:
+    rooms = degrade.simulate_rooms(4, torch.Generator().manual_seed(0))
+    return torch.fft.rfft(rooms, degrade.transform_length(samples))
+
+
 def farthest(first: np.ndarray, second: np.ndarray) -> float:
     return float((1 - (first * second).sum(1)).max())
 
 
-@pytest.fixture
-def network() -> VoiceResidualEncoder:
+@pytest.fixture(params=sorted(SMALL))
+def network(request: pytest.FixtureRequest) -> VoiceEncoder:
     """A small network whose normalisation statistics are not the trivial ones."""
     torch.manual_seed(0)
-    made = build(SMALL)
-    assert isinstance(made, VoiceResidualEncoder)
+    made = build({"kind": request.param, **SMALL[request.param]})
+    assert isinstance(made, VoiceEncoder)
     made.train()
     with torch.no_grad():
         for _ in range(5):
@@ -82,7 +90,7 @@ def test_a_tone_lights_the_band_that_holds_it() -> None:
 @pytest.mark.parametrize("half", [True, False])
 @pytest.mark.parametrize("samples", [16_000, 23_457, 64_000])
 def test_the_exported_graph_agrees_with_the_network(
-    network: VoiceResidualEncoder, tmp_path: Path, samples: int, half: bool
+    network: VoiceEncoder, tmp_path: Path, samples: int, half: bool
 ) -> None:
     export_voice(network, tmp_path / "model.onnx", half=half)
     waveforms = sounds(2, samples)
@@ -95,7 +103,7 @@ def test_the_shipped_file_agrees_with_its_weights_in_torch() -> None:
     file = MODELS / "voice-encoder" / "model.onnx"
     shape = load(MODELS / "training" / "voice.toml").backbone
     network = build(shape)
-    assert isinstance(network, VoiceResidualEncoder)
+    assert isinstance(network, VoiceEncoder)
     own = network.state_dict()
     found = {name: value for name, value in weights_of(file).items() if name in own}
     missing = {name for name in own if not name.endswith("num_batches_tracked")} - set(found)
@@ -138,7 +146,7 @@ def test_the_telephone_keeps_its_band_and_nothing_else() -> None:
 def test_degrading_nothing_changes_nothing() -> None:
     nothing = degrade.VoiceAugmentation(room=0, telephone=0, low_pass=0, tilt=0, noise=0, clipping=0, coarse=0)
     speech = sounds(3, 20_000)
-    rooms = degrade.simulate_rooms(4, torch.Generator().manual_seed(0))
+    rooms = room_spectra(20_000)
     assert torch.allclose(degrade.augment(speech, torch.zeros_like(speech), rooms, nothing), speech, atol=1e-5)
 
 
@@ -147,10 +155,29 @@ def test_everything_at_once_stays_finite_and_keeps_its_shape() -> None:
     every = degrade.VoiceAugmentation(1, 1, 1, 1, 1, (0.0, 20.0), 1, 1)
     speech = sounds(8, 32_240)
     speech[0] = 0.0
-    rooms = degrade.simulate_rooms(4, torch.Generator().manual_seed(0))
+    rooms = room_spectra(32_240)
     degraded = degrade.augment(speech, torch.randn_like(speech), rooms, every)
     assert degraded.shape == speech.shape
     assert torch.isfinite(degraded).all()
+
+
+def test_a_room_smears_a_click_into_what_follows() -> None:
+    torch.manual_seed(2)
+    only = degrade.VoiceAugmentation(room=1, telephone=0, low_pass=0, tilt=0, noise=0, clipping=0, coarse=0)
+    click = torch.zeros(2, 16_000)
+    click[:, 4_000] = 1.0
+    heard = degrade.augment(click, torch.zeros_like(click), room_spectra(16_000), only)
+    assert (heard[:, :3_990].square().sum(1) < 1e-6).all()
+    assert (heard[:, 4_010:].square().sum(1) > 0.01).all()
+
+
+def test_babble_mixes_several_voices_of_equal_loudness() -> None:
+    torch.manual_seed(6)
+    voices = torch.nn.functional.one_hot(torch.arange(40), 40).float() * torch.linspace(0.1, 3, 40)[:, None]
+    heard = (degrade.babble(voices) > 0).sum(1)
+    assert heard.min() >= 1
+    assert heard.max() <= 6
+    assert 2.5 < heard.float().mean() < 4
 
 
 def test_masks_hide_some_pictures_and_leave_the_rest() -> None:

@@ -2,14 +2,13 @@
 
     python -m models.training.measure_voice ours resemblyzer thin-resnet --model models/voice-encoder/model.onnx
 
-Every encoder hears the same degraded clips. Prints one JSON line per encoder and condition. Noise comes from
-the clips that training never saw.
+Every encoder hears the same degraded clips. Prints one JSON line per encoder and condition; of a degradation, the
+rates with both sides degraded, and under ``probe_only`` those of degraded probes against clean references.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -21,16 +20,10 @@ from numpy.typing import NDArray
 
 from models.training.evaluate import Pairs, intervals, rates, summary
 from models.training.prepare_voices import RATE, default_cache
-from models.training.voices import HELD_OUT_CROP, NOISE_HELD_OUT_EVERY, Recordings, held_out_speakers, unit
+from models.training.voice_conditions import SECONDS, Material, Wave, at_least
+from models.training.voices import unit
 
-Wave = NDArray[np.float32]
 Vectors = NDArray[np.float32]
-Degradation = Callable[[int, Wave], Wave]
-
-RATIOS = (20, 15, 10, 5, 0)
-"""Signal-to-noise ratios in dB."""
-
-SECONDS = (1, 2, 3, 5, 10)
 
 
 class Encoder(Protocol):
@@ -56,124 +49,39 @@ class Shipped:
         return np.concatenate([self.session.run(None, {"waveform": at_least(w, RATE)[None]})[0] for w in waveforms])
 
 
-def at_least(wave: Wave, samples: int) -> Wave:
-    """The clip, repeated if it is shorter than ``samples``."""
-    return wave if len(wave) >= samples else np.resize(wave, samples)
+def pairs_between(
+    references: Vectors, owners: NDArray[np.int64], probes: Vectors, subjects: NDArray[np.int64], itself: bool = True
+) -> Pairs:
+    """Every probe against every reference; without ``itself``, not against the one in the same row."""
+    scores = (probes @ references.T).astype(np.float64)
+    kept = np.ones(scores.shape, bool) if itself else ~np.eye(len(probes), len(references), dtype=bool)
+    first, second = (side[kept] for side in np.meshgrid(subjects, owners, indexing="ij"))
+    order = np.argsort(-scores[kept], kind="stable")
+    first, second = first[order], second[order]
+    return Pairs(scores[kept][order], first == second, first, second, int(max(owners.max(), subjects.max())) + 1)
 
 
-def mix(speech: Wave, noise: Wave, ratio: float) -> Wave:
-    """Speech plus noise at a signal-to-noise ratio in dB over the whole clip."""
-    noise = np.resize(noise, len(speech))
-    power = float(np.mean(speech**2)) * 10 ** (-ratio / 10)
-    return (speech + noise * np.sqrt(power / max(float(np.mean(noise**2)), 1e-12))).astype(np.float32)
-
-
-def telephone(wave: Wave) -> Wave:
-    """300 to 3 400 Hz, 8 kHz, 8-bit mu-law (G.711) and back to 16 kHz."""
-    from scipy.signal import butter, resample_poly, sosfiltfilt
-
-    narrow = sosfiltfilt(butter(4, (300, 3_400), "bandpass", fs=RATE, output="sos"), wave)
-    low = resample_poly(narrow, 1, 2)
-    peak = float(np.abs(low).max()) + 1e-9
-    pressed = np.sign(low) * np.log1p(255 * np.abs(low) / peak) / np.log(256)
-    steps = np.round(pressed * 127) / 127
-    back = np.sign(steps) * np.expm1(np.log(256) * np.abs(steps)) / 255 * peak
-    return np.asarray(resample_poly(back, 2, 1), dtype=np.float32)
-
-
-def mp3(wave: Wave) -> Wave:
-    """MPEG-1 layer III at the encoder's strongest compression, and back."""
-    import soundfile
-
-    stream = io.BytesIO()
-    soundfile.write(stream, wave, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.99)
-    stream.seek(0)
-    decoded, _ = soundfile.read(stream, dtype="float32")
-    return np.asarray(decoded[: len(wave)], dtype=np.float32)
-
-
-class Material:
-    """Clips of the development speakers and what they are degraded with."""
-
-    def __init__(self, cache: Path) -> None:
-        pack = Recordings(cache, "voices", "resemblyzer")
-        index = pack.index
-        rows = np.flatnonzero(index["split"] == "dev")
-        self.subjects = np.unique(index["speaker"][rows], return_inverse=True)[1].astype(np.int64)
-        self.clips = [self._float(pack.clip(int(row))) for row in rows]
-        self.rank = np.array([int(np.sum(self.subjects[:n] == s)) for n, s in enumerate(self.subjects)])
-        self.read: list[Wave] = []
-        readers = []
-        for number, speaker in enumerate(sorted(held_out_speakers(index))):
-            for row in np.flatnonzero(index["speaker"] == speaker):
-                clip = self._float(pack.clip(int(row)))
-                for part in range(min(5, len(clip) // HELD_OUT_CROP)):
-                    self.read.append(clip[part * HELD_OUT_CROP : (part + 1) * HELD_OUT_CROP])
-                    readers.append(number)
-        self.readers = np.array(readers, dtype=np.int64)
-        noises = np.load(cache / "noises.npy", mmap_mode="r")
-        self.noises = [self._float(noises[row]) for row in range(0, len(noises), NOISE_HELD_OUT_EVERY)]
-
-    @staticmethod
-    def _float(samples: NDArray[np.int16]) -> Wave:
-        return np.asarray(samples, dtype=np.float32) / np.float32(32768)
-
-    def recorded(self, ratio: float) -> Degradation:
-        """Add a recorded sound at ``ratio`` dB."""
-
-        def degrade(number: int, wave: Wave) -> Wave:
-            chance = np.random.default_rng(number)
-            noise = self.noises[int(chance.integers(len(self.noises)))]
-            return mix(wave, np.roll(noise, int(chance.integers(len(noise)))), ratio)
-
-        return degrade
-
-    def talking(self, ratio: float) -> Degradation:
-        """Add four held-out LibriSpeech readers at once at ``ratio`` dB."""
-
-        def degrade(number: int, wave: Wave) -> Wave:
-            chance = np.random.default_rng(number)
-            voices = [self.read[int(at)] for at in chance.choice(len(self.read), 4, replace=False)]
-            noise = sum(voice / (np.sqrt(np.mean(voice**2)) + 1e-6) for voice in voices)
-            return mix(wave, np.asarray(noise, dtype=np.float32), ratio)
-
-        return degrade
-
-    def joined(self, seconds: float) -> tuple[list[Wave], NDArray[np.int64]]:
-        """Two stretches of exactly ``seconds`` per speaker, cut from disjoint halves of the joined clips."""
-        samples = int(seconds * RATE)
-        waves, subjects = [], []
-        for subject in range(int(self.subjects.max()) + 1):
-            own = np.flatnonzero(self.subjects == subject)
-            for half in np.array_split(own, 2):
-                whole = np.concatenate([self.clips[n] for n in half])
-                if len(whole) >= samples:
-                    start = (len(whole) - samples) // 2
-                    waves.append(whole[start : start + samples])
-                    subjects.append(subject)
-        return waves, np.array(subjects, dtype=np.int64)
+def described(pairs: Pairs, rounds: int) -> dict[str, Any]:
+    """Rates of the pairs, with intervals if ``rounds`` > 0."""
+    found: dict[str, Any] = dict(rates(pairs))
+    if rounds:
+        found["intervals"] = intervals(pairs, rounds)
+    return found
 
 
 def enrolment(vectors: Vectors, probes: Vectors, material: Material, rounds: int) -> dict[str, Any]:
     """FNMR at FMR 1e-2 with one and with three enrolled clips; probes are 3 s of clips 4 to 8."""
     found: dict[str, Any] = {}
-    probe_rows = material.rank >= 3
+    rows = material.rank >= 3
+    people = np.arange(int(material.subjects.max()) + 1)
     for count in (1, 3):
-        people = np.arange(int(material.subjects.max()) + 1)
-        references = np.stack(
-            [vectors[(material.subjects == person) & (material.rank < count)].mean(0) for person in people]
-        )
-        scores = (probes[probe_rows] @ unit(references).T).ravel().astype(np.float64)
-        first = np.repeat(material.subjects[probe_rows], len(people))
-        second = np.tile(people, int(probe_rows.sum()))
-        order = np.argsort(-scores, kind="stable")
-        first, second = first[order], second[order]
-        pairs = Pairs(scores[order], first == second, first, second, len(people))
-        result = rates(pairs)
-        limits = intervals(pairs, rounds)["tar@fmr=0.01"] if rounds else (np.nan, np.nan)
+        enrolled = material.rank < count
+        references = unit(np.stack([vectors[(material.subjects == person) & enrolled].mean(0) for person in people]))
+        result = described(pairs_between(references, people, probes[rows], material.subjects[rows]), rounds)
+        low, high = result["intervals"]["tar@fmr=0.01"] if rounds else (np.nan, np.nan)
         found[f"{count} enrolled"] = {
             "fnmr@fmr=0.01": 1 - result["tar@fmr=0.01"],
-            "interval": [1 - limits[1], 1 - limits[0]],
+            "interval": [1 - high, 1 - low],
             "eer": result["eer"],
         }
     return found
@@ -229,24 +137,19 @@ def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: 
 def measure_degraded(name: str, encoder: Encoder, material: Material, rounds: int, only: Sequence[str]) -> None:
     """Print the figures of degraded and of short clips; ``only`` names conditions, none means all."""
     tell, embed = teller(name), batches(encoder)
-    # Four clips a speaker keep the many conditions affordable.
-    few = np.flatnonzero(material.rank < 4)
-    conditions: dict[str, Degradation] = {
-        "telephone": lambda _, wave: telephone(wave),
-        "mp3": lambda _, wave: mp3(wave),
-    }
-    for ratio in RATIOS:
-        conditions[f"recorded noise {ratio} dB"] = material.recorded(ratio)
-        conditions[f"babble {ratio} dB"] = material.talking(ratio)
     for seconds in SECONDS:
         if not only or f"{seconds} s" in only:
             waves, subjects = material.joined(seconds)
             tell(f"{seconds} s", {"clips": len(waves), **summary(embed(waves), subjects, rounds)})
-    for condition, degrade in conditions.items():
-        if only and condition not in only:
-            continue
+    # Four clips a speaker keep the many conditions affordable.
+    few = np.flatnonzero(material.rank < 4)
+    subjects = material.subjects[few]
+    wanted = {name: what for name, what in material.degradations().items() if not only or name in only}
+    clean = embed([material.clips[number] for number in few]) if wanted else np.empty(0, np.float32)
+    for condition, degrade in wanted.items():
         vectors = embed([degrade(int(number), material.clips[number]) for number in few])
-        tell(condition, summary(vectors, material.subjects[few], rounds))
+        crossed = pairs_between(clean, subjects, vectors, subjects, itself=False)
+        tell(condition, {**summary(vectors, subjects, rounds), "probe_only": described(crossed, rounds)})
 
 
 def speed(encoder: Encoder, wave: Wave, repeats: int = 10) -> dict[str, float]:

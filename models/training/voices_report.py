@@ -10,6 +10,7 @@ the card. The packs say neither sex nor age of the development speakers; the pit
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ PANELS: dict[str, list[tuple[str, str]]] = {
     "line and codec": [("clean, 4 clips", "none"), ("mp3", "MP3"), ("opus", "Opus"), ("telephone", "telephone")],
 }
 """Title of each chart; which conditions it shows, and how they are called there."""
+
+PITCH_EDGES = (165.0, 235.0)
+"""Hertz between the groups: few men speak above the first, few women above the second."""
 
 Found = dict[str, dict[str, dict[str, Any]]]
 
@@ -112,7 +116,7 @@ def draw(found: Found, path: Path) -> None:
 
 
 def pitch(wave: Wave) -> float:
-    """Median fundamental frequency in Hz of a clip: the highest peak of each 40 ms frame's autocorrelation.
+    """Median fundamental frequency in Hz of a clip: the first high peak of each 40 ms frame's autocorrelation.
 
     Frames whose peak is below half their energy count as unvoiced; NaN where none is voiced.
     """
@@ -122,13 +126,16 @@ def pitch(wave: Wave) -> float:
     window = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(640), 2048)) ** 2)[:640]
     shortest, longest = RATE // 450, RATE // 70
     share = correlation / np.maximum(correlation[:, :1], 1e-9) * window[0] / np.maximum(window, 1e-3)
-    lags = shortest + share[:, shortest:longest].argmax(1)
+    inside = share[:, shortest:longest]
+    peak = (inside >= share[:, shortest - 1 : longest - 1]) & (inside >= share[:, shortest + 1 : longest + 1])
+    # A multiple of the period scores as well as the period: the first high peak is the voice's.
+    lags = shortest + (peak & (inside > 0.9 * inside.max(1, keepdims=True))).argmax(1)
     loud = correlation[:, 0] > 0.05 * correlation[:, 0].max()
     voiced = loud & (share[np.arange(len(lags)), lags] > 0.5)
     return float(RATE / np.median(lags[voiced])) if voiced.any() else float("nan")
 
 
-def by_pitch(vectors: NDArray[np.float32], material: Material, groups: int = 3) -> list[dict[str, float]]:
+def by_pitch(vectors: NDArray[np.float32], material: Material) -> list[dict[str, float]]:
     """Rates inside groups of speakers of similar pitch, at one threshold for all (FMR 1e-2 over everyone)."""
     hertz = np.array([pitch(wave) for wave in material.clips])
     people = np.arange(int(material.subjects.max()) + 1)
@@ -137,7 +144,8 @@ def by_pitch(vectors: NDArray[np.float32], material: Material, groups: int = 3) 
     fmr, _ = error_curve(everyone)
     threshold = everyone.scores[int(np.searchsorted(fmr, 1e-2, side="right")) - 1]
     found = []
-    for members in np.array_split(np.argsort(usual), groups):
+    for low, high in itertools.pairwise((0.0, *PITCH_EDGES, np.inf)):
+        members = people[(usual >= low) & (usual < high)]
         rows = np.flatnonzero(np.isin(material.subjects, members))
         pairs = all_pairs(vectors[rows], material.subjects[rows])
         accepted = pairs.scores >= threshold

@@ -5,7 +5,8 @@ Writes to the cache folder:
 - ``voices.npy``: int16, every clip after the other; ``voices-index.npz``: where each begins and who speaks;
 - ``noises.npy``: int16 ``[400, 80000]``;
 - ``voices-<teacher>.npy``: float32 ``[N, D]``, unit length, one row a clip;
-- the same under ``voices@<speed>…`` for speed-perturbed copies, which count as new voices.
+- the same under ``voices@<speed>…`` for speed-perturbed copies, which count as new voices, and under
+  ``voices~<number>…`` for copies whose formants were moved besides.
 
 Run it once with ``python -m models.training.prepare_voices``.
 """
@@ -17,8 +18,9 @@ import csv
 import io
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,24 +90,63 @@ def decode_noise(pack: Path, cache: Path) -> None:
     save(cache / "noises.npy", np.stack(clips))
 
 
-def change_speed(cache: Path, speed: float, only: Sequence[str] = ()) -> None:
-    """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all.
+def move_formants(waveform: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """Stretch the spectral envelope of a waveform ``[T]`` by ``factor`` and leave its pitch: another vocal tract.
+
+    The envelope is the smooth part of each frame's logarithmic spectrum, its first 40 cepstral coefficients
+    (2.5 ms, less than a period of the voice).
+    """
+    import torch
+
+    size, window = 1024, torch.hann_window(1024)
+    spectrum = torch.stft(torch.from_numpy(waveform), size, size // 4, window=window, return_complex=True).T
+    cepstrum = torch.fft.irfft(torch.log(spectrum.abs() + 1e-5), size)
+    cepstrum[:, 40:-39] = 0
+    envelope = torch.fft.rfft(cepstrum, size).real
+    place = torch.arange(size // 2 + 1) / factor
+    left = place.long().clamp(max=size // 2 - 1)
+    share = (place - left).clamp(max=1.0)
+    moved = envelope[:, left] * (1 - share) + envelope[:, left + 1] * share
+    changed = spectrum * torch.exp((moved - envelope).clamp(-3.0, 3.0))
+    return torch.istft(changed.T, size, size // 4, window=window, length=len(waveform)).numpy()
+
+
+def save_copy(cache: Path, stem: str, only: Sequence[str], change: Callable[[NDArray[np.int16]], Any]) -> None:
+    """Write ``<stem>.npy`` and its index: every training clip, changed.
 
     ``only`` names sources; the clips of the others are left empty. None named: all.
     """
-    import soxr
-
     index = np.load(cache / "voices-index.npz")
     audio = np.load(cache / "voices.npy", mmap_mode="r")
     clips = []
     wanted = (index["split"] != "dev") & (np.isin(index["source"], only) if only else True)
     for start, length, taken in zip(index["start"], index["length"], wanted, strict=True):
-        clip = audio[start : start + length] if taken else np.zeros(0, np.int16)
-        clips.append(np.asarray(soxr.resample(clip, RATE * speed, RATE), np.int16) if len(clip) else clip)
+        clips.append(np.asarray(change(audio[start : start + length]) if taken and length else [], np.int16))
     lengths = np.array([len(clip) for clip in clips])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    np.savez(cache / f"voices@{speed}-index.npz", **{**index, "start": starts, "length": lengths})
-    save(cache / f"voices@{speed}.npy", np.concatenate(clips))
+    np.savez(cache / f"{stem}-index.npz", **{**index, "start": starts, "length": lengths})
+    save(cache / f"{stem}.npy", np.concatenate(clips))
+
+
+def change_speed(cache: Path, speed: float, only: Sequence[str] = ()) -> None:
+    """Write ``voices@<speed>.npy``: training clips played ``speed`` times as fast, pitch and all."""
+    import soxr
+
+    save_copy(cache, f"voices@{speed}", only, lambda clip: soxr.resample(clip, RATE * speed, RATE))
+
+
+def change_voice(cache: Path, number: int, only: Sequence[str] = ()) -> None:
+    """Write ``voices~<number>.npy``: every clip with a pitch and a vocal tract of its own, by chance."""
+    import soxr
+
+    chance = np.random.default_rng(number)
+
+    def change(clip: NDArray[np.int16]) -> NDArray[np.float32]:
+        speed, factor = np.exp(chance.uniform(np.log((0.85, 0.87)), np.log((1.2, 1.15))))
+        faster = np.asarray(soxr.resample(np.asarray(clip, np.float32), RATE * speed, RATE), np.float32)
+        return np.clip(32768 * move_formants(faster / 32768, float(factor)), -32768, 32767)
+
+    save_copy(cache, f"voices~{number}", only, change)
 
 
 def ask_teacher(cache: Path, name: str, teacher_file: Path, stem: str, batch: int = 48) -> None:
@@ -137,7 +178,8 @@ def main() -> None:
     parser.add_argument("--thin-resnet", type=Path, default=Path("../shared/teachers/thin_resnet_voxceleb.onnx"))
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--speeds", type=float, nargs="*", default=[], help="e.g. 0.9 1.1")
-    parser.add_argument("--only", nargs="*", default=[], help="sources of the speed-perturbed copies; none: all")
+    parser.add_argument("--changed", type=int, nargs="*", default=[], help="numbers of copies with changed voices")
+    parser.add_argument("--only", nargs="*", default=[], help="sources of the copies; none: all")
     parser.add_argument("--teachers", nargs="*", default=["resemblyzer", "thin-resnet"])
     arguments = parser.parse_args()
     cache: Path = arguments.cache
@@ -151,6 +193,10 @@ def main() -> None:
         stems.append(f"voices@{speed}")
         if not (cache / f"voices@{speed}.npy").exists():
             change_speed(cache, speed, arguments.only)
+    for number in arguments.changed:
+        stems.append(f"voices~{number}")
+        if not (cache / f"voices~{number}.npy").exists():
+            change_voice(cache, number, arguments.only)
     for stem in stems:
         for name in arguments.teachers:
             if not (cache / f"{stem}-{name}.npy").exists():

@@ -78,9 +78,9 @@ class VoiceTask:
     one long clip each (LibriSpeech) is not drowned by one of few speakers and many clips.
 
     Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
-    counts as new speakers), ``nameless_speeds`` (copies that are distilled only), ``speaker_share`` (how far targets
-    move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default true), ``bands`` (of the
-    log-mel picture, default 64).
+    counts as new speakers), ``nameless_speeds`` and ``changed`` (copies that are distilled only), ``speaker_share``
+    (how far targets move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default
+    true), ``bands`` (of the log-mel picture, default 64).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
@@ -89,6 +89,7 @@ class VoiceTask:
         teacher = str(data.get("teacher", "resemblyzer"))
         named = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
         stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
+        stems += [f"voices~{number}" for number in data.get("changed", [])]
         self.recordings = [Recordings(cache, stem, teacher) for stem in stems]
         self.options = VoiceAugmentation(**augmentation)
         self.front_end = LogMel(int(data.get("bands", 64)))

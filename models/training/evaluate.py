@@ -59,8 +59,12 @@ def rates(pairs: Pairs, weights: Floats | None = None) -> dict[str, float]:
     return result
 
 
-def intervals(pairs: Pairs, rounds: int = 200, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of ``rates``, resampling subjects ``rounds`` times."""
+def replicates(pairs: Pairs, rounds: int = 200, seed: int = 0) -> dict[str, Floats]:
+    """Each of ``rates`` ``[rounds]`` after drawing the subjects with replacement.
+
+    Round ``i`` of the same ``seed`` draws the same subjects for every network on the same split, so that the
+    difference of two networks' replicates is a paired bootstrap of their difference.
+    """
     generator = np.random.default_rng(seed)
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -70,11 +74,18 @@ def intervals(pairs: Pairs, rounds: int = 200, seed: int = 0, level: float = 0.9
         weights = np.where(pairs.mated, times[pairs.first], times[pairs.first] * times[pairs.second])
         for name, value in rates(pairs, weights).items():
             found.setdefault(name, []).append(value)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def middle(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The bounds between which the middle ``level`` of the replicates lies (percentile interval)."""
     tail = (1.0 - level) / 2.0
-    return {
-        name: (float(np.quantile(values, tail)), float(np.quantile(values, 1.0 - tail)))
-        for name, values in found.items()
-    }
+    return float(np.quantile(values, tail)), float(np.quantile(values, 1.0 - tail))
+
+
+def intervals(pairs: Pairs, rounds: int = 200, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap intervals of ``rates``, resampling subjects ``rounds`` times."""
+    return {name: middle(values, level) for name, values in replicates(pairs, rounds, seed).items()}
 
 
 def summary(embeddings: NDArray[np.float32], subjects: NDArray[np.int64], rounds: int = 0) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Training objectives compared on one protocol: plan, runs, report."""

@@ -91,10 +91,14 @@ def parse(table: dict[str, Any], where: str = "configuration") -> Experiment:
     return experiment
 
 
-def load(path: Path) -> Experiment:
-    """Read an experiment file. Raises ValueError for bad TOML, keys or stages."""
+def read(path: Path) -> dict[str, Any]:
+    """A TOML file as a table. Raises ValueError, naming the file, for bad TOML."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: {error}") from None
-    return parse(table, str(path))
+
+
+def load(path: Path) -> Experiment:
+    """Read an experiment file. Raises ValueError for bad TOML, keys or stages."""
+    return parse(read(path), str(path))

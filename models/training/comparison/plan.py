@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.training.config import Experiment, check_keys, parse
+from models.training.config import Experiment, check_keys, parse, read
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,7 @@ class Comparison:
 
 def load(path: Path) -> Comparison:
     """Read a comparison's TOML file. Raises ValueError for bad TOML or keys."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return from_table(table, str(path))
+    return from_table(read(path), str(path))
 
 
 def from_table(table: dict[str, Any], where: str = "comparison") -> Comparison:

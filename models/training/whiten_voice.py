@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from models.training.backbones import build
 from models.training.config import load
-from models.training.voice_network import VoiceEncoder, Whitening
+from models.training.voice_network import HOP, VoiceEncoder, Whitening
 from models.training.voices import VoiceTask, export_voice
 from models.training.voices_augment import VoiceAugmentation
 
@@ -45,9 +45,14 @@ def fit_whitening(vectors: NDArray[np.float32], labels: NDArray[np.int64], shrin
     return whitening
 
 
-def choose_clips(task: VoiceTask, most: int, chance: np.random.Generator) -> NDArray[np.int64]:
-    """Up to ``most`` unperturbed clips of every named speaker, as numbers of ``task.clips``."""
+def choose_clips(task: VoiceTask, most: int, size: int, chance: np.random.Generator) -> NDArray[np.int64]:
+    """Unperturbed clips of every named speaker, as numbers of ``task.clips``: up to ``most`` crops a speaker.
+
+    A clip stands in the answer once for every ``size`` hundredths of a second it holds, at least once.
+    """
     usable = np.flatnonzero((task.clips[:, 0] == 0) & (task.clip_labels >= 0))
+    lengths = np.array([len(task.recordings[0].clip(row)) for row in task.clips[usable, 1]])
+    usable = np.repeat(usable, np.maximum(1, lengths // (size * HOP)))
     chance.shuffle(usable)
     counts: dict[int, int] = {}
     kept = []
@@ -78,8 +83,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--configuration", type=Path, default=Path(__file__).with_name("voice.toml"))
-    parser.add_argument("--most", type=int, default=4, help="clips a speaker")
+    parser.add_argument("--most", type=int, default=4, help="crops a speaker")
     parser.add_argument("--size", type=int, default=300, help="crop in hundredths of a second")
+    parser.add_argument("--shrinkage", type=float, default=0.2, help="0: full whitening, 1: centring alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(5)
@@ -88,14 +94,13 @@ def main() -> None:
     assert isinstance(encoder, VoiceEncoder)
     encoder.load_state_dict(torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)["averaged"])
     encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task = VoiceTask({**experiment.data, "speeds": [], "nameless_speeds": []}, experiment.augmentation)
-    clips = choose_clips(task, arguments.most, np.random.default_rng(5))
-    # LibriSpeech has one clip a speaker: its clean and its degraded crop are the pair.
+    task = VoiceTask({**experiment.data, "speeds": [], "nameless_speeds": [], "changed": []}, experiment.augmentation)
+    clips = choose_clips(task, arguments.most, arguments.size, np.random.default_rng(5))
     degraded = embed(encoder, task, clips, arguments.size)
     task.options = dataclasses.replace(CLEAN)
     clean = embed(encoder, task, clips, arguments.size)
     labels = task.clip_labels[clips]
-    whitening = fit_whitening(np.concatenate([clean, degraded]), np.concatenate([labels, labels]))
+    whitening = fit_whitening(np.concatenate([clean, degraded]), np.concatenate([labels, labels]), arguments.shrinkage)
     export_voice(encoder.to(memory_format=torch.contiguous_format), arguments.model, whitening=whitening)
     print(f"{len(clips)} clips of {len(np.unique(labels))} speakers; wrote {arguments.model}")
 

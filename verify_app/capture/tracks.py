@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify_app.capture.content import open_error
-from verify_app.capture.images import MAX_PIXELS
-from verify_app.capture.sound import MAX_SECONDS, Recording, too_long_error, truncated_error, voice_sample
-from verify_app.capture.sound_header import is_truncated
+from verify_app.capture.container import opened, picture_of, seconds_of, undecodable, video_stream, video_streams
+from verify_app.capture.sound import MAX_SECONDS, Recording, too_long_error, voice_sample
 from verify_app.domain import ImageArray, Modality, Sample
 from verify_app.native import opencv
 from verify_app.reasons import ReasonCode, UnusableInput
 
 MAX_FRAMES = 8
 _CANDIDATES = 3 * MAX_FRAMES
-_LONG_SIDE = 1920
 _SEEK_FROM_SECONDS = 20.0
-# Naming the demuxer keeps a file from choosing one itself: some of them follow links to other files.
-_DEMUXERS = {
-    "mp4": "mov", "mov": "mov", "matroska": "matroska", "avi": "avi", "ogg-video": "ogg", "flv": "flv", "asf": "asf",
-    "amr": "amr", "mpeg-ts": "mpegts", "mpeg": "mpeg", "aac": "aac",
-}  # fmt: skip
 
 
 def has_video(path: str | Path, kind: str) -> bool:
     """Whether a container holds moving pictures; a cover picture does not count."""
-    with _opened(path, kind) as container:
-        return bool(_video_streams(container))
+    with opened(path, kind, whole=False) as container:
+        return bool(video_streams(container))
 
 
 def load_frames(path: str | Path, kind: str) -> list[Sample]:
@@ -44,25 +35,13 @@ def load_frames(path: str | Path, kind: str) -> list[Sample]:
     Raises:
         UnusableInput: FILE_TRUNCATED, FILE_UNREADABLE, IMAGE_TOO_LARGE, MODALITY_MISMATCH without video.
     """
-    with _opened(path, kind) as container:
-        streams = _video_streams(container)
-        if not streams:
-            raise UnusableInput(
-                ReasonCode.MODALITY_MISMATCH, f"{path} holds no video.", "Use a picture or a video for the face."
-            )
-        stream = streams[0]
-        if stream.width * stream.height > MAX_PIXELS:
-            raise UnusableInput(
-                ReasonCode.IMAGE_TOO_LARGE,
-                f"{path} is too large: its frames have {stream.width} × {stream.height} pixels.",
-                f"Use a video with frames of at most {MAX_PIXELS // 1_000_000} million pixels.",
-            )
-        stream.thread_type = "AUTO"
-        seconds = _seconds(container, stream)
+    with opened(path, kind) as container:
+        stream = video_stream(container, path)
+        seconds = seconds_of(container, stream)
         spread = _by_seeking(container, stream, seconds) if seconds > _SEEK_FROM_SECONDS else []
         candidates = spread or _by_reading(container, stream)
     if not candidates:
-        raise _undecodable(path)
+        raise undecodable(path)
     samples = [_frame_sample(path, *chosen) for chosen in _sharpest_of_each_part(candidates)]
     return list({sample.sha256: sample for sample in reversed(samples)}.values())[::-1]  # no frame twice
 
@@ -73,13 +52,13 @@ def load_track(path: str | Path, kind: str) -> Sample:
     Raises:
         UnusableInput: as :func:`verify_app.capture.sound.load_sound`; MODALITY_MISMATCH without sound.
     """
-    with _opened(path, kind) as container:
+    with opened(path, kind) as container:
         if not container.streams.audio:
             raise UnusableInput(
                 ReasonCode.MODALITY_MISMATCH, f"{path} holds no sound.", "Use a recording of the voice."
             )
         stream = container.streams.audio[0]
-        seconds = _seconds(container, stream)
+        seconds = seconds_of(container, stream)
         if seconds > MAX_SECONDS:
             raise too_long_error(path, f"it lasts {seconds / 60:.0f} minutes")
 
@@ -101,53 +80,6 @@ def load_track(path: str | Path, kind: str) -> Sample:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         details = {"format": kind, "subtype": stream.codec_context.codec.long_name}
         return voice_sample(path, recording, digest, details)
-
-
-@contextmanager
-def _opened(path: str | Path, kind: str) -> Iterator[Any]:
-    """The container; whatever goes wrong inside the block while it is read becomes a reason."""
-    try:
-        import av
-    except ImportError:
-        raise UnusableInput(
-            ReasonCode.FORMAT_UNSUPPORTED,
-            f"{path} cannot be decoded on this computer: the package av is not installed.",
-            "Install it with: pip install av. Or convert the file to WAV or JPEG.",
-        ) from None
-    try:
-        # A file object, never the name: FFmpeg would take some names for network addresses.
-        with Path(path).open("rb") as file:
-            if is_truncated(file, kind):
-                raise truncated_error(path)
-            file.seek(0)
-            with av.open(file, format=_DEMUXERS[kind], metadata_errors="replace") as container:
-                yield container
-    except av.FFmpegError:
-        raise _undecodable(path) from None
-    except OSError as error:
-        raise open_error(path, error) from None
-
-
-def _undecodable(path: str | Path) -> UnusableInput:
-    return UnusableInput(
-        ReasonCode.FILE_UNREADABLE,
-        f"{path} cannot be decoded: it is damaged or of an unusual kind.",
-        "Play it in a media player and export it again, for example as MP4 or WAV.",
-    )
-
-
-def _video_streams(container: Any) -> list[Any]:
-    import av
-
-    cover = av.stream.Disposition.attached_pic
-    return [stream for stream in container.streams.video if not stream.disposition & cover and stream.width]
-
-
-def _seconds(container: Any, stream: Any) -> float:
-    """Length that the header names, 0 when it names none."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return float(container.duration / 1_000_000) if container.duration else 0.0
 
 
 Candidate = tuple[ImageArray, float, float]  # picture, time in seconds, sharpness
@@ -185,13 +117,8 @@ def _by_reading(container: Any, stream: Any) -> list[Candidate]:
 
 
 def _candidate(frame: Any) -> Candidate:
-    cv2 = opencv()
-    image = frame.to_ndarray(format="rgb24")
-    scale = _LONG_SIDE / max(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    image = np.rot90(image, round(frame.rotation / 90))
-    return np.ascontiguousarray(image), float(frame.time or 0.0), sharpness(image)
+    image = picture_of(frame)
+    return image, float(frame.time or 0.0), sharpness(image)
 
 
 def sharpness(image: ImageArray) -> float:

@@ -54,15 +54,17 @@ class FaceDetector:
         self._lock = threading.Lock()
         self._network: Any = None
 
-    def detect(self, image: ImageArray) -> list[Face]:
+    def detect(self, image: ImageArray, *, thorough: bool = True) -> list[Face]:
         """All faces in a picture (uint8 (height, width, 3), RGB), the surest first.
+
+        Unless ``thorough``, a picture in which no face is found at once is not searched for small ones.
 
         Raises:
             StateError: MODEL_MISSING or MODEL_CORRUPT.
         """
         longest = max(image.shape[:2])
         tried: set[tuple[int, float]] = set()
-        for side, border in _PASSES:
+        for side, border in _PASSES if thorough else _PASSES[:2]:
             attempt = (min(side, longest), border)
             if attempt in tried:
                 continue

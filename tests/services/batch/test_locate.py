@@ -28,20 +28,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "member", "number"),
+    ("name", "path", "member", "suffix"),
     [
-        ("a/1.png", "a/1.png", "", 1),
-        ("a/1.png#3", "a/1.png", "", 3),
-        ("odd#2", "odd#2", "", 1),
-        ("'=cmd().png", "=cmd().png", "", 1),
-        ("more.zip!b/z.png", "more.zip", "b/z.png", 1),
-        ("more.zip!b/z.png#2", "more.zip", "b/z.png", 2),
+        ("a/1.png", "a/1.png", "", ""),
+        ("a/1.png#3", "a/1.png", "", "#3"),
+        ("odd#2", "odd#2", "", ""),
+        ("'=cmd().png", "=cmd().png", "", ""),
+        ("more.zip!b/z.png", "more.zip", "b/z.png", ""),
+        ("more.zip!b/z.png#2", "more.zip", "b/z.png", "#2"),
     ],
 )
-def test_found(folder: Path, name: str, path: str, member: str, number: int) -> None:
+def test_found(folder: Path, name: str, path: str, member: str, suffix: str) -> None:
     found = locate([str(folder)], name)
     assert found is not None
-    assert (found[0].path, found[0].member, found[1]) == (str(folder / path), member, number)
+    assert (found[0].path, found[0].member, found[1]) == (str(folder / path), member, suffix)
 
 
 def test_a_source_that_is_a_file(folder: Path) -> None:

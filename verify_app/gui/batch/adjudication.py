@@ -19,6 +19,7 @@ from verify_app.reasons import Reason
 from verify_app.services.application import Application
 from verify_app.services.batch import adjudication
 from verify_app.services.batch.adjudication import Answer, Disagreement, Estimate
+from verify_app.services.batch.locate import place_finder
 from verify_app.services.batch.pairs import PairPreview, pair_preview
 from verify_app.services.batch.table import ResultTable
 from verify_app.services.jobs import CancelledCheck, ProgressCallback
@@ -206,7 +207,10 @@ class AdjudicationWindow(QDialog):
     def _prepare(self, wanted: dict[str, str], then) -> None:  # type: ignore[no-untyped-def]
         summary = self.table.summary
         mates = self.table.mates(wanted["file"]) if self.table.grouping else []
-        self.session.run(self, lambda app, _p, _c: pair_preview(app, summary, wanted, mates), then, self._refuse)
+        places = place_finder(self.table.folder)
+        self.session.run(
+            self, lambda app, _p, _c: pair_preview(app, summary, wanted, mates, places), then, self._refuse
+        )
 
     def _show_pair(self, key: tuple[str, str], pair: PairPreview) -> None:
         if not self.queue or (self.queue[0]["file"], self.queue[0]["claim"]) != key:

@@ -111,7 +111,7 @@ class ResultsView(QWidget):
         """Show the results of a job."""
         summary = table.summary
         self.notice.hide()
-        self.thumbnails.begin(summary)
+        self.thumbnails.begin(table.folder, summary)
         self.search.blockSignals(True)
         self.search.clear()
         self.search.blockSignals(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -14,7 +15,7 @@ from verify_app.gui.images import pixmap_from_array
 from verify_app.gui.session import Session
 from verify_app.reasons import Reason
 from verify_app.services.application import Application
-from verify_app.services.batch.locate import sides
+from verify_app.services.batch.locate import place_finder, sides
 from verify_app.services.jobs import CancelledCheck, ProgressCallback
 
 KEPT = 1000
@@ -36,12 +37,13 @@ class Thumbnails(QObject):
         self._session = session
         self._pictures: OrderedDict[str, QPixmap | None] = OrderedDict()
         self._wanted: OrderedDict[str, None] = OrderedDict()
-        self._modality, self._sources = Modality.FACE, list[str]()
+        self._modality, self._sources, self._folder = Modality.FACE, list[str](), Path()
         self._busy = False
         self._turn = 0
 
-    def begin(self, summary: dict[str, Any]) -> None:
-        """Show pictures of another job."""
+    def begin(self, folder: Path, summary: dict[str, Any]) -> None:
+        """Show pictures of another job, whose results are in this folder."""
+        self._folder = folder
         self._modality = Modality(summary["modality"])
         self._sources = sides(summary["kind"], summary["sources"])[0]
         self._pictures.clear()
@@ -67,7 +69,10 @@ class Thumbnails(QObject):
         self._busy = True
         turn = self._turn
         self._session.run(
-            self, _maker(self._modality, self._sources, names), lambda made: self._show(turn, made), self._failed
+            self,
+            _maker(self._modality, self._sources, self._folder, names),
+            lambda made: self._show(turn, made),
+            self._failed,
         )
 
     def _show(self, turn: int, made: dict[str, ImageArray | None]) -> None:
@@ -85,12 +90,13 @@ class Thumbnails(QObject):
 
 
 def _maker(
-    modality: Modality, sources: list[str], names: list[str]
+    modality: Modality, sources: list[str], folder: Path, names: list[str]
 ) -> Callable[[Application, ProgressCallback, CancelledCheck], dict[str, ImageArray | None]]:
     def make(app: Application, _progress: ProgressCallback, cancelled: CancelledCheck) -> dict[str, ImageArray | None]:
         from verify_app.services.batch.previews import thumbnail
 
-        return {name: None if cancelled() else thumbnail(app, modality, sources, name) for name in names}
+        places = place_finder(folder)
+        return {name: None if cancelled() else thumbnail(app, modality, sources, name, places) for name in names}
 
     return make
 

@@ -39,11 +39,17 @@ Made = CachedEmbedding | Reason
 
 REFUSED = -1.0
 """Stands in place of a quality where a record holds a reason."""
+NOTE = -2.0
+"""Stands there where it holds the places of a file's parts."""
 
 
 def part_key(sha256: str, part: int) -> str:
-    """The key of one of several faces in a file; the first, often the only one, has that of the file."""
+    """The key of one of several parts of a file; the first, often the only one, has that of the file."""
     return sha256 if part == 1 else f"{sha256}#{part}"
+
+
+def _places_key(sha256: str) -> str:
+    return f"{sha256}@"
 
 
 class EmbeddingCache:
@@ -79,6 +85,21 @@ class EmbeddingCache:
 
     def get(self, key: str) -> Made | None:
         """What was made before under this key: a content digest, or a :func:`part_key`."""
+        found = self._opened(key)
+        if found is None:
+            return None
+        quality, plain = found
+        if quality == REFUSED:
+            refusal = json.loads(plain)
+            return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
+        return CachedEmbedding(np.frombuffer(plain, dtype="<f4").astype(np.float32), quality)
+
+    def places(self, sha256: str) -> str | None:
+        """Where the parts of a file are, as :func:`put` was given it; None when nothing is known of them."""
+        found = self._opened(_places_key(sha256))
+        return None if found is None else found[1].decode()
+
+    def _opened(self, key: str) -> tuple[float, bytes] | None:
         from cryptography.exceptions import InvalidTag
 
         place = self._place(key)
@@ -91,13 +112,9 @@ class EmbeddingCache:
         if row is None:
             return None
         try:
-            opened = self._cipher.decrypt(row[1], row[2], place.encode())
+            return float(row[0]), self._cipher.decrypt(row[1], row[2], place.encode())
         except InvalidTag:
             return None  # made under another key, or damaged: computing it again is always right
-        if row[0] == REFUSED:
-            refusal = json.loads(opened)
-            return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
-        return CachedEmbedding(np.frombuffer(opened, dtype="<f4").astype(np.float32), float(row[0]))
 
     def holds(self, key: str) -> bool:
         """Whether something was made under this key."""
@@ -107,16 +124,15 @@ class EmbeddingCache:
         except sqlite3.DatabaseError as error:
             raise self._error(error) from None
 
-    def put(self, made: Iterable[tuple[str, Made]]) -> None:
-        """Keep what was made, by its key, in one transaction."""
+    def put(self, made: Iterable[tuple[str, Made]], places: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep what was made, by its key, and where the parts of files are, by their digests, in one transaction."""
         rows = []
         for key, one in made:
-            place, nonce = self._place(key), os.urandom(12)
             if isinstance(one, Reason):
-                quality, plain = REFUSED, json.dumps(one.as_dict()).encode()
+                rows.append(self._sealed(key, REFUSED, json.dumps(one.as_dict()).encode()))
             else:
-                quality, plain = one.quality, np.ascontiguousarray(one.vector, dtype="<f4").tobytes()
-            rows.append((place, quality, nonce, self._cipher.encrypt(nonce, plain, place.encode())))
+                rows.append(self._sealed(key, one.quality, np.ascontiguousarray(one.vector, dtype="<f4").tobytes()))
+        rows += [self._sealed(_places_key(sha256), NOTE, text.encode()) for sha256, text in places]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?, ?)", rows)
@@ -125,6 +141,10 @@ class EmbeddingCache:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise self._error(error) from None
+
+    def _sealed(self, key: str, quality: float, plain: bytes) -> tuple[str, float, bytes, bytes]:
+        place, nonce = self._place(key), os.urandom(12)
+        return place, quality, nonce, self._cipher.encrypt(nonce, plain, place.encode())
 
     def _place(self, key: str) -> str:
         return hashlib.sha256(f"{key}|{self._scope}".encode()).hexdigest()

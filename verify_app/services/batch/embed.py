@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verify_app.reasons import Cancelled, Reason, ReasonCode, UnusableInput, VerifyAppError
+from verify_app.services.batch import place
 from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, Made, part_key
 from verify_app.services.batch.encode import embed_file
 from verify_app.services.batch.inventory import Item
 from verify_app.services.batch.journal import Journal, Outcome
+from verify_app.services.batch.parts import Parts
 from verify_app.services.batch.spec import JobSpec
 from verify_app.services.batch.unpack import readable
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, stop_if
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
+    from verify_app.face.tracking import Linking
     from verify_app.voice.pipeline import VoicePipeline
 
 COMMIT_SECONDS = 1.0
@@ -58,6 +61,7 @@ class EmbeddingRun:
         scratch: where members of archives are unpacked.
         make_pipeline: makes one pipeline per worker (detectors hold state and cannot be shared).
         workers: number of files in work at once; 0 for one per core.
+        links: what holds the tracks of a video together; None in jobs that follow no faces.
     """
 
     spec: JobSpec
@@ -66,6 +70,7 @@ class EmbeddingRun:
     scratch: Path
     make_pipeline: PipelineFactory
     workers: int = 0
+    links: Linking | None = None
     _local: threading.local = field(default_factory=threading.local)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
     _over: bool = False
@@ -123,13 +128,23 @@ class EmbeddingRun:
             return
         with self._cache_lock:
             self.cache.put(
-                (part_key(result.outcome.sha256, part), one)
-                for result in finished
-                if result.outcome.sha256 is not None
-                for part, one in enumerate(result.made, start=1)
+                (
+                    (part_key(result.outcome.sha256, part), one)
+                    for result in finished
+                    if result.outcome.sha256 is not None
+                    for part, one in enumerate(result.made, start=1)
+                ),
+                self._places(finished),
             )
         self.journal.record(result.outcome for result in finished)
         finished.clear()
+
+    @staticmethod
+    def _places(finished: list[FileResult]) -> Iterator[tuple[str, str]]:
+        for result in finished:
+            text = place.to_json(result.outcome.places)
+            if result.outcome.sha256 is not None and text is not None:
+                yield result.outcome.sha256, text
 
     def _process(self, number: int, item: Item) -> FileResult:
         try:
@@ -155,26 +170,27 @@ class EmbeddingRun:
 
         sniff(path)  # what is no image and no recording is not worth hashing, whatever its size
         sha256 = digest_of(path)
-        made = self._known(sha256)
-        if not made:
-            made = [
-                _named(one, path, item) if isinstance(one, Reason) else one
-                for one in embed_file(self._pipeline(), self.spec, path)
-            ]
+        parts = self._known(sha256) or embed_file(self._pipeline(), self.spec, path, self.links, self._stop_if_over)
+        made = tuple(_named(one, path, item) if isinstance(one, Reason) else one for one in parts.made)
         embedded = sum(isinstance(one, CachedEmbedding) for one in made)
-        return FileResult(Outcome(number, item, sha256, None, len(made), embedded), tuple(made))
+        return FileResult(Outcome(number, item, sha256, None, len(made), embedded, parts.places), made)
 
-    def _known(self, sha256: str) -> list[Made]:
-        """What the cache holds of a file: its parts are numbered from 1 without a gap, and are kept together."""
+    def _stop_if_over(self) -> None:
+        if self._over:
+            raise Cancelled
+
+    def _known(self, sha256: str) -> Parts | None:
+        """What the cache holds of a file; None when it holds nothing, or not every part."""
         with self._cache_lock:
             if self._over:
                 raise Cancelled
-            made: list[Made] = []
-            while (one := self.cache.get(part_key(sha256, len(made) + 1))) is not None:
-                made.append(one)
-                if self.spec.faces != "all":
-                    break
-            return made
+            first = self.cache.get(sha256)
+            if first is None:
+                return None
+            places = place.from_json(self.cache.places(sha256))
+            others = [self.cache.get(part_key(sha256, part)) for part in range(2, len(places) + 1)]
+            made = tuple(one for one in (first, *others) if one is not None)
+            return Parts(made, places) if len(made) == max(1, len(places)) else None
 
     def _pipeline(self) -> FacePipeline | VoicePipeline:
         if not hasattr(self._local, "pipeline"):

@@ -1,7 +1,8 @@
-"""One file to what is compared: an embedding, or one for each face of an image."""
+"""One file to what is compared: an embedding, or one for each part of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +11,49 @@ import numpy as np
 from verify_app.domain import FloatArray, Modality, Sample
 from verify_app.reasons import ReasonCode, UnusableInput
 from verify_app.services.batch.cache import CachedEmbedding, Made
+from verify_app.services.batch.parts import Parts
+from verify_app.services.batch.place import Place, PlaceKind
 from verify_app.services.batch.spec import JobSpec
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
+    from verify_app.face.tracking import Linking
     from verify_app.voice.pipeline import VoicePipeline
 
     Pipeline = FacePipeline | VoicePipeline
 
 
-def embed_file(pipeline: Pipeline, spec: JobSpec, path: Path) -> list[Made]:
-    """What a file gives: one embedding, or with the policy ``all`` one (or a refusal) for each face of an image.
+def go_on() -> None:
+    """Nobody asks to stop."""
 
-    The usable frames of a video are combined into one embedding, whatever the policy.
+
+def embed_file(
+    pipeline: Pipeline,
+    spec: JobSpec,
+    path: Path,
+    links: Linking | None = None,
+    check: Callable[[], None] = go_on,
+) -> Parts:
+    """What a file gives: one embedding, or one (or a refusal) for each part of it that the job tells apart.
+
+    Args:
+        pipeline: of the job's modality.
+        spec: the job.
+        path: the file.
+        links: what holds the tracks of a video together; None in jobs that follow no faces.
+        check: called as a long file is read; may raise to stop.
 
     Raises:
         UnusableInput: the first reason, when nothing in the file can be used.
     """
+    from verify_app.capture.content import identify
     from verify_app.capture.files import load_samples
 
+    content = identify(path)
+    if content.kind == "container" and links is not None:
+        from verify_app.services.batch.tracks import embed_video
+
+        return embed_video(pipeline, spec, path, content.format, links, check)  # type: ignore[arg-type]
     samples = load_samples(path, spec.modality)
     if spec.faces == "all" and not spec.aligned and len(samples) == 1:
         return _every_face(pipeline, spec, samples[0])
@@ -43,7 +68,7 @@ def embed_file(pipeline: Pipeline, spec: JobSpec, path: Path) -> list[Made]:
             qualities.append(quality)
     if not vectors:
         raise refusal or UnusableInput(ReasonCode.FILE_UNREADABLE, f"{path.name} holds nothing to compare.")
-    return [CachedEmbedding(_mean_direction(vectors), float(np.mean(qualities)))]
+    return Parts((CachedEmbedding(_mean_direction(vectors), float(np.mean(qualities))),))
 
 
 def options(spec: JobSpec) -> dict[str, Any]:
@@ -56,19 +81,23 @@ def options(spec: JobSpec) -> dict[str, Any]:
     return {"faces": policy, "gates": spec.gates, "aligned": spec.aligned}
 
 
-def _every_face(pipeline: Any, spec: JobSpec, sample: Sample) -> list[Made]:
+def _every_face(pipeline: Any, spec: JobSpec, sample: Sample) -> Parts:
     made: list[Made] = []
+    places: list[Place] = []
     refusal: UnusableInput | None = None
-    for analysis in pipeline.analyse_all(sample, gates=spec.gates):
-        if isinstance(analysis, UnusableInput):
-            refusal = refusal or analysis
-            made.append(analysis.reason)
+    for number, analysis in enumerate(pipeline.analyse_all(sample, gates=False), start=1):
+        x, y, width, height = (round(side, 1) for side in analysis.box)
+        places.append(Place(PlaceKind.FACE, number, box=(x, y, width, height)))
+        if spec.gates and analysis.quality.reasons:
+            refused = pipeline.refusal(analysis, sample)
+            refusal = refusal or refused
+            made.append(refused.reason)
         else:
             # One face at a time, so that an embedding does not depend on who else is in the picture.
             made.append(CachedEmbedding(pipeline.embed([analysis])[0].vector, analysis.quality.score))
     if refusal is not None and not any(isinstance(one, CachedEmbedding) for one in made):
         raise refusal
-    return made
+    return Parts(tuple(made), tuple(places))
 
 
 def _encode(pipeline: Any, spec: JobSpec, sample: Sample) -> tuple[FloatArray, float]:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from verify_app.reasons import Reason, ReasonCode, StateError
+from verify_app.services.batch import place
 from verify_app.services.batch.inventory import Item
 from verify_app.services.batch.spec import JobSpec
 
@@ -25,7 +26,7 @@ CREATE TABLE job (spec TEXT NOT NULL, digest TEXT NOT NULL, listed INTEGER NOT N
 CREATE TABLE item (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, member TEXT NOT NULL,
     side INTEGER NOT NULL, claim TEXT NOT NULL, sha256 TEXT, reason TEXT,
-    parts INTEGER NOT NULL DEFAULT 1, embedded INTEGER NOT NULL DEFAULT 1
+    parts INTEGER NOT NULL DEFAULT 1, embedded INTEGER NOT NULL DEFAULT 1, places TEXT
 );
 """
 
@@ -39,8 +40,9 @@ class Outcome:
         item: the file.
         sha256: digest of its content when it was read, None when it was not read or cannot be used.
         reason: why it cannot be used, None when it can.
-        parts: how many faces were taken from it, each of which has a row.
+        parts: how many faces or stretches of speech were taken from it, each of which has a row.
         embedded: how many of these gave an embedding.
+        places: where each of them is; empty when the one part is the whole file.
     """
 
     number: int
@@ -49,11 +51,17 @@ class Outcome:
     reason: Reason | None
     parts: int = 1
     embedded: int = 1
+    places: tuple[place.Place | None, ...] = ()
 
     @property
     def usable(self) -> bool:
         """The file gave an embedding."""
         return self.sha256 is not None and self.reason is None
+
+    @property
+    def place(self) -> place.Place | None:
+        """Where in the file the part is, once the parts are told apart; None when it is the whole file."""
+        return self.places[0] if len(self.places) == 1 else None
 
 
 class Journal:
@@ -96,6 +104,8 @@ class Journal:
                 self._connection.execute(statement)
             self._connection.execute("INSERT INTO job (spec, digest) VALUES (?, ?)", (spec.to_json(), spec.digest))
             return
+        if "places" not in {row[1] for row in self._connection.execute("PRAGMA table_info(item)")}:
+            self._connection.execute("ALTER TABLE item ADD COLUMN places TEXT")
         text, digest = self._connection.execute("SELECT spec, digest FROM job").fetchone()
         if digest != spec.digest:
             self._connection.execute("ROLLBACK")
@@ -157,6 +167,7 @@ class Journal:
                 None if outcome.reason is None else json.dumps(outcome.reason.as_dict()),
                 outcome.parts,
                 outcome.embedded,
+                place.to_json(outcome.places),
                 outcome.number,
             )
             for outcome in outcomes
@@ -164,7 +175,7 @@ class Journal:
         try:
             self._connection.execute("BEGIN")
             self._connection.executemany(
-                "UPDATE item SET sha256 = ?, reason = ?, parts = ?, embedded = ? WHERE number = ?", rows
+                "UPDATE item SET sha256 = ?, reason = ?, parts = ?, embedded = ?, places = ? WHERE number = ?", rows
             )
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -181,6 +192,10 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise _journal_error(error, self._path.parent) from None
 
+    def place_of(self, item: Item, suffix: str) -> place.Place | None:
+        """Where in a file the part with this suffix is, as :data:`~verify_app.services.batch.locate.PlaceFinder`."""
+        return place.named(stored_places(self._connection, item), suffix)
+
     def outcomes(self, *, open_only: bool = False, side: int | None = None) -> Iterator[Outcome]:
         """Every file in the job's order, in blocks, so that memory stays flat; or only those not read yet."""
         number = -1
@@ -188,14 +203,15 @@ class Journal:
         if side is not None:
             condition += f" AND side = {int(side)}"
         query = (
-            "SELECT number, name, path, member, side, claim, sha256, reason, parts, embedded"  # noqa: S608 - constants
+            "SELECT number, name, path, member, side, claim, sha256, reason, parts, embedded, places"  # noqa: S608 - constants
             " FROM item"
             f" WHERE number > ?{condition} ORDER BY number LIMIT 1000"
         )
         while rows := self._connection.execute(query, (number,)).fetchall():
             for row in rows:
                 item = Item(_original(row[1]), _original(row[2]), _original(row[3]), row[4], _original(row[5]))
-                yield Outcome(row[0], item, row[6], None if row[7] is None else _reason(row[7]), row[8], row[9])
+                reason = None if row[7] is None else _reason(row[7])
+                yield Outcome(row[0], item, row[6], reason, row[8], row[9], place.from_json(row[10]))
             number = rows[-1][0]
 
 
@@ -206,6 +222,13 @@ class Standing:
     spec: JobSpec
     done: int
     total: int
+
+
+def stored_places(connection: sqlite3.Connection, item: Item) -> tuple[place.Place | None, ...]:
+    """Where the parts of a file are, as a journal has them."""
+    query = "SELECT places FROM item WHERE path = ? AND member = ? LIMIT 1"
+    row = connection.execute(query, (_storable(item.path), _storable(item.member))).fetchone()
+    return place.from_json(None if row is None else row[0])
 
 
 def standing(folder: Path) -> Standing | None:

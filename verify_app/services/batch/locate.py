@@ -1,17 +1,29 @@
-"""From the name a result gives back to the file it is about."""
+"""From the name a result gives back to the file it is about, and to the place in it."""
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from verify_app.services.batch.inventory import MEMBER_SEPARATOR, Item
-from verify_app.services.batch.score import PART_MARK
+from verify_app.services.batch.journal import JOURNAL_NAME, stored_places
+from verify_app.services.batch.place import PART_MARK, Place, named
+
+PlaceFinder = Callable[[Item, str], Place | None]
+"""Takes a file of a job and the suffix of one of its parts; gives where that is, if it is known."""
+
+_SUFFIX = re.compile(r"\d+|rest@[\d:.]+|(track|speech)-\d+@[\d:.]+(-[\d:.]+)?")
 
 
-def locate(sources: Sequence[str], name: str) -> tuple[Item, int] | None:
-    """The file that results call ``name``, and the number of the face in it; None when it is not there any more.
+def nowhere(_item: Item, _suffix: str) -> None:
+    """No places are known."""
+
+
+def locate(sources: Sequence[str], name: str) -> tuple[Item, str] | None:
+    """The file that results call ``name``, and the suffix that names a place in it; None when it is gone.
 
     Args:
         sources: the job's sources, in the order to look in.
@@ -21,11 +33,28 @@ def locate(sources: Sequence[str], name: str) -> tuple[Item, int] | None:
         name = name[1:]  # results guard such names against spreadsheets
     found = _item(sources, name)
     if found is not None:
-        return found, 1
-    image, mark, number = name.rpartition(PART_MARK)
-    if mark and number.isdecimal() and (found := _item(sources, image)) is not None:
-        return found, int(number)
+        return found, ""
+    file, mark, suffix = name.rpartition(PART_MARK)
+    if mark and _SUFFIX.fullmatch(suffix) and (found := _item(sources, file)) is not None:
+        return found, mark + suffix
     return None
+
+
+def place_finder(folder: Path) -> PlaceFinder:
+    """Looks places up in the journal of a finished job."""
+
+    def find(item: Item, suffix: str) -> Place | None:
+        try:
+            address = f"{(folder / JOURNAL_NAME).resolve().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, timeout=0.5)
+            try:
+                return named(stored_places(connection, item), suffix)
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return None  # no journal, or one at work: a picture without its place is better than none
+
+    return find
 
 
 def _item(sources: Sequence[str], name: str) -> Item | None:

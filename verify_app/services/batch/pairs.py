@@ -10,7 +10,7 @@ from verify_app.domain import Modality
 from verify_app.reasons import StateError
 from verify_app.services import people
 from verify_app.services.application import Application
-from verify_app.services.batch.locate import sides
+from verify_app.services.batch.locate import PlaceFinder, nowhere, sides
 from verify_app.services.batch.previews import Preview, preview
 
 
@@ -34,7 +34,11 @@ class PairPreview:
 
 
 def pair_preview(
-    app: Application, summary: Mapping[str, Any], row: Mapping[str, str], mates: Sequence[str] = ()
+    app: Application,
+    summary: Mapping[str, Any],
+    row: Mapping[str, str],
+    mates: Sequence[str] = (),
+    places: PlaceFinder = nowhere,
 ) -> PairPreview:
     """Both sides of a row of a job's results.
 
@@ -43,15 +47,16 @@ def pair_preview(
         summary: the job's summary.
         row: the row, with ``file``, ``claim`` and ``message``.
         mates: in a grouping job, other files of the same group.
+        places: where in files the parts are that have rows of their own.
     """
     modality = Modality(summary["modality"])
     files, claims = sides(summary["kind"], summary["sources"])
-    probe = preview(app, modality, files, row["file"])
+    probe = preview(app, modality, files, row["file"], places)
     other = row["claim"] or _nearest(row.get("message", ""))
     if mates:
-        return PairPreview(row["file"], probe, mates[0], preview(app, modality, files, mates[0]))
+        return PairPreview(row["file"], probe, mates[0], preview(app, modality, files, mates[0], places))
     if claims:
-        return PairPreview(row["file"], probe, other, preview(app, modality, claims, other))
+        return PairPreview(row["file"], probe, other, preview(app, modality, claims, other, places))
     return PairPreview(row["file"], probe, other, thumbnails=_stored(app, modality, other))
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from verify_app.domain import FloatArray, ImageArray, Modality, Sample
 from verify_app.reasons import UnusableInput, VerifyAppError
 from verify_app.services.application import Application
-from verify_app.services.batch.locate import locate
+from verify_app.services.batch.locate import PlaceFinder, locate, nowhere
+from verify_app.services.batch.place import Place
 from verify_app.services.batch.unpack import readable
 
 THUMBNAIL = 96
@@ -36,54 +37,87 @@ class Preview:
     path: str = ""
 
 
-def preview(app: Application, modality: Modality, sources: Sequence[str], name: str) -> Preview | None:
-    """The face of an image (cut out where one is found) or the recording; None when there is nothing to show."""
-    found = _sample(modality, sources, name)
+def preview(
+    app: Application, modality: Modality, sources: Sequence[str], name: str, places: PlaceFinder = nowhere
+) -> Preview | None:
+    """The face of an image or video (cut out where one is found) or the recording; None when nothing can be shown."""
+    found = _found(modality, sources, name, places)
     if found is None:
         return None
-    sample, number, path = found
     if modality is Modality.VOICE:
-        return Preview(audio=sample.data, segments=_segments(app, sample), path=path)
-    return Preview(picture=_face(app, sample, number), path=path)
+        return Preview(audio=found.sample.data, segments=_segments(app, found.sample), path=found.path)
+    return Preview(picture=_face(app, found), path=found.path)
 
 
-def thumbnail(app: Application, modality: Modality, sources: Sequence[str], name: str) -> ImageArray | None:
+def thumbnail(
+    app: Application, modality: Modality, sources: Sequence[str], name: str, places: PlaceFinder = nowhere
+) -> ImageArray | None:
     """A small square picture, uint8 (96, 96, 3), RGB; None when there is nothing to show.
 
-    Faces are looked for only where an image shows several: a table of thousands wants its pictures soon.
+    Faces are looked for only where it is not known which one is meant: a table of thousands wants its pictures soon.
     """
-    found = _sample(modality, sources, name)
+    found = _found(modality, sources, name, places)
     if found is None:
         return None
-    sample, number, _ = found
     if modality is Modality.VOICE:
-        return _waveform(sample.data)
-    return _square(_face(app, sample, number) if number > 1 else sample.data, THUMBNAIL)
+        return _waveform(found.sample.data)
+    face = found.place is not None or found.suffix
+    return _square(_face(app, found) if face else found.sample.data, THUMBNAIL)
 
 
-def _sample(modality: Modality, sources: Sequence[str], name: str) -> tuple[Sample, int, str] | None:
-    from verify_app.capture.files import load_samples
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """A sample to show, the suffix of the part that is meant, and where that is."""
 
-    place = locate(sources, name)
-    if place is None:
+    sample: Sample
+    suffix: str
+    place: Place | None
+    path: str
+
+
+def _found(modality: Modality, sources: Sequence[str], name: str, places: PlaceFinder) -> _Found | None:
+    located = locate(sources, name)
+    if located is None:
         return None
-    item, number = place
+    item, suffix = located
+    place = places(item, suffix)
     try:
         with readable(item, Path(tempfile.gettempdir())) as path:
-            return load_samples(path, modality)[0], number, "" if item.member else item.path
+            sample = load_part(path, modality, place)
     except (VerifyAppError, OSError, ValueError):
         return None
+    return _Found(sample, suffix, place, "" if item.member else item.path)
 
 
-def _face(app: Application, sample: Sample, number: int) -> ImageArray:
-    height, width = sample.data.shape[:2]
+def load_part(path: Path, modality: Modality, place: Place | None) -> Sample:
+    """The picture or the sound at a place in a file; without a place the first sample of the file.
+
+    Raises:
+        UnusableInput: it cannot be read.
+    """
+    from verify_app.capture.content import identify
+    from verify_app.capture.files import load_samples
+
+    if place is not None and place.moment is not None:
+        from verify_app.capture.video import load_frame
+
+        return load_frame(path, identify(path).format, place.moment)
+    return load_samples(path, modality)[0]
+
+
+def _face(app: Application, found: _Found) -> ImageArray:
+    image = np.asarray(found.sample.data, np.uint8)
+    if found.place is not None and found.place.box is not None:
+        return np.asarray(_around(image, found.place.box), np.uint8)
+    height, width = image.shape[:2]
+    number = int(found.suffix[1:]) if found.suffix[1:].isdecimal() else 1
     if height == width <= 160 and number == 1:
-        return np.asarray(sample.data, np.uint8)  # an aligned crop, or as good as one
+        return image  # an aligned crop, or as good as one
     try:
-        faces: list[Any] = app.face.analyse_all(sample, gates=False)
-        return np.asarray(_around(sample.data, faces[number - 1].box), np.uint8)
+        faces: list[Any] = app.face.analyse_all(found.sample, gates=False)
+        return np.asarray(_around(image, faces[number - 1].box), np.uint8)
     except (UnusableInput, IndexError):
-        return np.asarray(sample.data, np.uint8)
+        return image
 
 
 def _around(image: ImageArray, box: tuple[float, float, float, float]) -> ImageArray:

@@ -10,6 +10,7 @@ from typing import Any
 
 from verify_app.domain import Modality
 from verify_app.services.application import Application
+from verify_app.services.batch.locate import PlaceFinder, nowhere
 from verify_app.services.batch.previews import thumbnail
 from verify_app.services.batch.results import read_results, typed, written_whole
 
@@ -65,7 +66,7 @@ score at least as high.</p>
 """
 
 
-def write_report(app: Application, folder: Path, summary: dict[str, Any]) -> Path:
+def write_report(app: Application, folder: Path, summary: dict[str, Any], places: PlaceFinder = nowhere) -> Path:
     """Write ``report.html`` from the results on disk, streaming; gives its path."""
     import jinja2
 
@@ -76,14 +77,16 @@ def write_report(app: Application, folder: Path, summary: dict[str, Any]) -> Pat
         summary=summary,
         rows=(typed(row) for row in itertools.islice(read_results(folder), LISTED)),
         listed=LISTED,
-        borderline=list(_borderline(app, folder, summary)),
+        borderline=list(_borderline(app, folder, summary, places)),
     )
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as out:
         out.writelines(stream)
     return path
 
 
-def _borderline(app: Application, folder: Path, summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _borderline(
+    app: Application, folder: Path, summary: dict[str, Any], places: PlaceFinder
+) -> Iterator[dict[str, Any]]:
     import heapq
 
     scored = (
@@ -91,14 +94,14 @@ def _borderline(app: Application, folder: Path, summary: dict[str, Any]) -> Iter
     )
     nearest = heapq.nsmallest(BORDERLINE, scored, key=lambda row: (abs(row["score"] - row["threshold"]), row["file"]))  # type: ignore[operator]
     for row in nearest:
-        yield {**row, "picture": _picture(app, str(row["file"]), summary)}
+        yield {**row, "picture": _picture(app, str(row["file"]), summary, places)}
 
 
-def _picture(app: Application, file: str, summary: dict[str, Any]) -> str:
+def _picture(app: Application, file: str, summary: dict[str, Any], places: PlaceFinder) -> str:
     """A small JPEG of an image file as a data address; empty where there is none."""
     if summary["modality"] != Modality.FACE.value:
         return ""
-    image = thumbnail(app, Modality.FACE, summary["sources"], file)
+    image = thumbnail(app, Modality.FACE, summary["sources"], file, places)
     if image is None:
         return ""
     from verify_app.native import opencv

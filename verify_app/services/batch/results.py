@@ -70,7 +70,7 @@ def read_results(folder: Path) -> Iterator[dict[str, str]]:
 
 
 NUMBERS = frozenset(
-    {"score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "llr", "threshold", "quality"}
+    {"score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "llr", "threshold", "quality", "start", "end"}
 )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from verify_app.domain import Comparison, Decision
 from verify_app.reasons import Reason
+from verify_app.services.batch.place import Place
 
 
 class RowDecision(StrEnum):
@@ -39,6 +40,8 @@ class Row:
         threshold: score from which the operating point accepts.
         quality: quality of the probe, 0..1.
         group: identity the file was grouped into, 0 for none (only in grouping jobs).
+        start: when the face or the speech begins, in seconds; None where the row is about no stretch of a file.
+        end: when it ends.
         message: the reason in one sentence, with advice.
     """
 
@@ -54,6 +57,8 @@ class Row:
     threshold: float | None = None
     quality: float | None = None
     group: int | None = None
+    start: float | None = None
+    end: float | None = None
     message: str = ""
 
     def cells(self, columns: tuple[str, ...]) -> list[str]:
@@ -106,6 +111,13 @@ def compared(
         group=group,
         message=sentence(reason),
     )
+
+
+def during(row: Row, place: Place | None) -> Row:
+    """The row with the stretch of the file that it is about."""
+    if place is None or place.start is None:
+        return row
+    return replace(row, start=place.start, end=place.end)
 
 
 def decided(file: str, claim: str, decision: Decision, comparison: Comparison) -> Row:

@@ -23,6 +23,7 @@ from verify_app.services.batch.rows import Row
 from verify_app.services.batch.score import Scorer
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.batch.summary import Tally, build_summary, comparisons_made, write_summary
+from verify_app.services.batch.tracks import linking
 from verify_app.services.batch.unpack import scratch_folder
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 from verify_app.services.storage import store_errors
@@ -84,9 +85,11 @@ def run_batch(
         cache = open_cache(app, spec)
         try:
             journal.reopen(_forgotten(journal, cache, cancelled))
-            EmbeddingRun(spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers).run(
-                progress, cancelled
+            links = linking(app) if spec.modality is Modality.FACE and not spec.aligned else None
+            reading = EmbeddingRun(
+                spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers, links
             )
+            reading.run(progress, cancelled)
             stop_if(cancelled)
             scorer = Scorer(app, spec, journal, cache, target, method, cancelled)
             summary = _write(app, scorer, folder, command, progress)
@@ -176,5 +179,5 @@ def _write(app: Application, scorer: Scorer, folder: Path, command: str, progres
     comparisons = comparisons_made(spec, first, usable[1], gallery)
     summary = build_summary(spec, tally, scorer, comparisons, command)
     write_summary(folder, summary)
-    write_report(app, folder, summary)
+    write_report(app, folder, summary, scorer.journal.place_of)
     return summary

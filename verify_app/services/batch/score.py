@@ -22,7 +22,7 @@ from verify_app.services.batch.choices import Method
 from verify_app.services.batch.group import group_embeddings, purity
 from verify_app.services.batch.journal import Journal, Outcome
 from verify_app.services.batch.matrix import Matrix
-from verify_app.services.batch.rows import Row, RowDecision, compared, decided, skipped, unusable
+from verify_app.services.batch.rows import Row, RowDecision, compared, decided, during, skipped, unusable
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.comparing import compare_one
 from verify_app.services.identify import corrected
@@ -32,9 +32,6 @@ from verify_app.services.storage import store_errors
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
-
-PART_MARK = "#"
-"""Stands between the name of an image and the number of a face in it, from the second on."""
 
 
 @dataclass
@@ -85,25 +82,28 @@ class Scorer:
         for outcome, embedding in self._embedded():
             name, claim = outcome.item.name, outcome.item.claim
             if embedding is None:
-                yield self._unusable(name, claim, _reason_of(outcome))
+                yield self._unusable(outcome, claim)
                 continue
             if claim not in references:
                 references[claim] = self._references(claim)
             enrolled = references[claim]
             if isinstance(enrolled, VerifyAppError):
-                yield Row(name, claim, RowDecision.NOT_VERIFIED, reason=enrolled.reason.code.value,
+                row = Row(name, claim, RowDecision.NOT_VERIFIED, reason=enrolled.reason.code.value,
                           quality=embedding.quality, message=enrolled.reason.message)  # fmt: skip
             else:
-                yield self._verified(name, claim, embedding, enrolled)
+                row = self._verified(name, claim, embedding, enrolled)
+            yield during(row, outcome.place)
 
     def _identify(self) -> Iterator[Row]:
         names, gallery, counts = self._gallery()
         for outcome, embedding in self._embedded():
             if embedding is None:
-                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
+                yield self._unusable(outcome)
                 continue
             best = int(np.argmax(gallery @ embedding.vector))
-            yield self._identified(outcome.item.name, names[best], embedding, gallery[best], counts[best], len(names))
+            name, count = outcome.item.name, counts[best]
+            row = self._identified(name, names[best], embedding, gallery[best], count, len(names))
+            yield during(row, outcome.place)
 
     def _pairs(self) -> Iterator[Row]:
         """Items stand in the journal as reference, probe, reference, probe …; each pair gives one row."""
@@ -111,11 +111,12 @@ class Scorer:
         for (reference, reference_embedding), (probe, probe_embedding) in zip(items, items, strict=True):
             name, claim = probe.item.name, reference.item.name
             if probe_embedding is None:
-                yield self._unusable(name, claim, _reason_of(probe))
+                yield self._unusable(probe, claim)
             elif reference_embedding is None:
-                yield self._unusable(name, claim, _reason_of(reference))
+                yield self._refused(name, claim, _reason_of(reference))
             else:
-                yield self._verified(name, claim, probe_embedding, reference_embedding.vector[None, :])
+                row = self._verified(name, claim, probe_embedding, reference_embedding.vector[None, :])
+                yield during(row, probe.place)
 
     def _cross(self) -> Iterator[Row]:
         """Each file of the first source, against every file of the second: its matches, or its best non-match."""
@@ -124,7 +125,7 @@ class Scorer:
             yield from self._against(outcome, embedding, references)
         for outcome, embedding in self._embedded(side=1):
             if embedding is None:
-                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
+                yield self._unusable(outcome)
 
     def _duplicates(self) -> Iterator[Row]:
         """Every pair within the source that matches, once, and the files that cannot be read."""
@@ -132,12 +133,12 @@ class Scorer:
         position = -1
         for outcome, embedding in self._embedded():
             if embedding is None:
-                yield self._unusable(outcome.item.name, "", _reason_of(outcome))
+                yield self._unusable(outcome)
                 continue
             position += 1
             scores = matrix.scores(embedding.vector)
             for later in position + 1 + np.flatnonzero(scores[position + 1 :] >= self._threshold):
-                yield self._matched(outcome.item.name, matrix.names[later], embedding, float(scores[later]))
+                yield self._matched(outcome, matrix.names[later], embedding, float(scores[later]))
 
     def _group(self) -> Iterator[Row]:
         matrix = self._matrix()
@@ -150,24 +151,28 @@ class Scorer:
         np.add.at(sums, of_content, matrix.vectors * copies[:, None])
         position = -1
         for outcome, embedding in self._embedded():
-            name, claim = outcome.item.name, outcome.item.claim
             if embedding is None:
-                yield self._unusable(name, claim, _reason_of(outcome))
+                yield self._unusable(outcome, outcome.item.claim)
                 continue
             position += 1
             label = int(labels[position])
             size = int(sizes[label])
             if size == 1:
                 reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "Belongs to no group.")
-                yield Row(name, claim, RowDecision.SINGLE, reason=reason.code.value, group=label,
-                          threshold=self._threshold, quality=embedding.quality, message=reason.message)  # fmt: skip
-                continue
-            others = (sums[label] - embedding.vector) / (size - 1)
-            yield self._grouped(outcome, embedding, float(others @ embedding.vector), label, size)
+                row = Row(outcome.item.name, outcome.item.claim, RowDecision.SINGLE, reason=reason.code.value,
+                          group=label, threshold=self._threshold, quality=embedding.quality,
+                          message=reason.message)  # fmt: skip
+            else:
+                others = (sums[label] - embedding.vector) / (size - 1)
+                row = self._grouped(outcome, embedding, float(others @ embedding.vector), label, size)
+            yield during(row, outcome.place)
 
     # -- one row ----------------------------------------------------------------------------------
 
-    def _unusable(self, name: str, claim: str, reason: Reason) -> Row:
+    def _unusable(self, outcome: Outcome, claim: str = "") -> Row:
+        return during(self._refused(outcome.item.name, claim, _reason_of(outcome)), outcome.place)
+
+    def _refused(self, name: str, claim: str, reason: Reason) -> Row:
         if self.spec.faces == "skip" and reason.code is ReasonCode.SEVERAL_FACES:
             return skipped(name, claim, reason)
         return unusable(name, claim, reason)
@@ -195,25 +200,28 @@ class Scorer:
         references: Matrix,
     ) -> Iterator[Row]:
         if embedding is None:
-            yield self._unusable(outcome.item.name, "", _reason_of(outcome))
+            yield self._unusable(outcome)
             return
         if not references.names:
             reason = Reason(ReasonCode.UNKNOWN_SUBJECT, "The second folder holds nothing to compare with.")
-            yield Row(outcome.item.name, "", RowDecision.UNKNOWN, reason=reason.code.value, message=reason.message)
+            row = Row(outcome.item.name, "", RowDecision.UNKNOWN, reason=reason.code.value, message=reason.message)
+            yield during(row, outcome.place)
             return
         scores = references.scores(embedding.vector)
         matches = np.flatnonzero(scores >= self._threshold)
         for match in matches:
-            yield self._matched(outcome.item.name, references.names[match], embedding, float(scores[match]))
+            yield self._matched(outcome, references.names[match], embedding, float(scores[match]))
         if not len(matches):
             best = int(np.argmax(scores))
             comparison = self._compared(embedding, float(scores[best]))
             reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"No match; nearest is {references.names[best]}.")
-            yield compared(outcome.item.name, "", RowDecision.UNKNOWN, comparison, reason)
+            row = compared(outcome.item.name, "", RowDecision.UNKNOWN, comparison, reason)
+            yield during(row, outcome.place)
 
-    def _matched(self, name: str, other: str, probe: CachedEmbedding, score: float) -> Row:
+    def _matched(self, outcome: Outcome, other: str, probe: CachedEmbedding, score: float) -> Row:
         reason = Reason(ReasonCode.MATCHED, f"Matches {other}.")
-        return compared(name, other, RowDecision.MATCHED, self._compared(probe, score), reason)
+        row = compared(outcome.item.name, other, RowDecision.MATCHED, self._compared(probe, score), reason)
+        return during(row, outcome.place)
 
     def _grouped(self, outcome: Outcome, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
         reason = Reason(ReasonCode.MATCHED, f"Grouped with {size - 1} other files; the score is the mean over them.")
@@ -334,10 +342,12 @@ class Scorer:
 
 
 def _part_of(outcome: Outcome, key: str, part: int) -> Outcome:
-    """One of several faces, named after its image."""
-    if part == 1:
+    """One of several parts, named after its file and its place there."""
+    if not outcome.places:
         return outcome
-    return replace(outcome, sha256=key, item=replace(outcome.item, name=f"{outcome.item.name}{PART_MARK}{part}"))
+    place = outcome.places[part - 1]
+    name = outcome.item.name + (place.suffix if place is not None else "")
+    return replace(outcome, sha256=key, item=replace(outcome.item, name=name), places=(place,))
 
 
 def _purity(labels: NDArray[np.int64], claims: list[str]) -> float | None:

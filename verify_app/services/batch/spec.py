@@ -15,8 +15,12 @@ POLICIES = ("one", "largest", "largest-centred", "skip", "all")
 """What to do with several faces in one image: refuse it, take one of them, pass over it, or take each."""
 
 
-MANY_FACES = frozenset({"identify", "duplicates", "group"})
-"""The kinds of job that can take every face of an image, because nothing is claimed of the image as a whole."""
+MANY_FACES = frozenset({"verify", "identify", "cross", "duplicates", "group"})
+"""The kinds of job that can take every face of an image; a table of pairs names whole files."""
+
+
+ANALYSIS = 2
+"""Version of what is made of a file under the same options; embeddings cached under another are not used."""
 
 
 class JobKind(StrEnum):
@@ -93,5 +97,5 @@ class JobSpec:
     @property
     def analysis_digest(self) -> str:
         """Names the options that change what is made of one file; part of the key of cached embeddings."""
-        options = json.dumps([self.modality, self.faces, self.gates, self.aligned])
+        options = json.dumps([ANALYSIS, self.modality, self.faces, self.gates, self.aligned])
         return hashlib.sha256(options.encode()).hexdigest()[:16]

@@ -107,6 +107,25 @@ def seconds_of(container: Any, stream: Any) -> float:
     return float(container.duration / 1_000_000) if container.duration else 0.0
 
 
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames of a stream from where the container stands; None in place of what cannot be decoded."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            yield None
+            return
+        if packet is None:
+            return
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            yield None
+
+
 def picture_of(frame: Any) -> ImageArray:
     """A decoded frame as it is meant to be seen: uint8 (height, width, 3), RGB, at most 1920 pixels long, upright."""
     cv2 = opencv()

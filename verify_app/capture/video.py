@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from verify_app.capture.container import opened, picture_of, seconds_of, undecodable, video_stream
+from verify_app.capture.container import decoded, opened, picture_of, seconds_of, undecodable, video_stream
 from verify_app.domain import ImageArray, Modality, Sample
 from verify_app.reasons import ReasonCode, UnusableInput
 
@@ -77,27 +77,12 @@ def damage(path: str | Path, seconds: float) -> UnusableInput:
 
 def _decoded(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
     """Frames with their times from the beginning of the stream; None in place of one that cannot be decoded."""
-    import av
-
     offset = float((stream.start_time or 0) * (stream.time_base or 0))
-    packets = container.demux(stream)
     time = 0.0
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            yield time, None
-            return
-        if packet is None:
-            return
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            yield time, None
-            continue
-        for frame in frames:
+    for frame in decoded(container, stream):
+        if frame is not None:
             time = float(frame.time) - offset if frame.time is not None else time + 1 / 25
-            yield time, None if frame.is_corrupt else frame
+        yield time, None if frame is None or frame.is_corrupt else frame
 
 
 def _sample(path: str | Path, image: ImageArray, seconds: float) -> Sample:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,16 +58,11 @@ Faces = Annotated[
     typer.Option(
         "--faces",
         metavar="POLICY",
-        help="Several faces in one image: one (refuse), largest, largest-centred or skip.",
+        help="Several faces in one image or video: one (refuse), largest, largest-centred, skip, or all (a row each).",
     ),
 ]
-AllFaces = Annotated[
-    str,
-    typer.Option(
-        "--faces",
-        metavar="POLICY",
-        help="Several faces in one image: one (refuse), largest, largest-centred, skip, or all (a row for each).",
-    ),
+Segments = Annotated[
+    bool, typer.Option("--segments", help="Recordings of any length: a row for each stretch of speech.")
 ]
 Gates = Annotated[bool, typer.Option("--quality-gates/--no-quality-gates", help="Refuse samples of poor quality.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="Faces already are 112 × 112 aligned crops.")]
@@ -76,22 +72,52 @@ DryRun = Annotated[
 ]
 
 
-@app.command("verify")
-def verify(
-    folder: Folder,
+def _every_job(
     out: Out,
-    claim: Annotated[
-        str, typer.Option(metavar="RULE", help="Who each file claims to show: folder, name:REGEX or csv:FILE.")
-    ] = "folder",
     modality: Kind = Modality.FACE,
     pattern: Pattern = None,
     faces: Faces = "one",
+    segments: Segments = False,
     quality_gates: Gates = True,
     aligned: Aligned = False,
     workers: Workers = 0,
     target_fmr: state.TargetFmr = None,
     dry_run: DryRun = False,
     json: state.JsonFlag = False,
+) -> None:
+    """The options that every job has."""
+
+
+def _job(*sources: str, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], None]:
+    """Make a command of a function that names a job's own arguments; it gets the options of every job beside them.
+
+    Args:
+        sources: the arguments that name what the job reads, in order.
+        without: options of every job that make no sense for this one.
+    """
+
+    def register(own: Callable[..., None]) -> None:
+        declared = [inspect.signature(each, eval_str=True).parameters for each in (own, _every_job)]
+        chosen = {**declared[0], **{name: one for name, one in declared[1].items() if name not in without}}
+
+        def command(**options: Any) -> None:
+            _run(own.__name__, [options[name] for name in sources], options)
+
+        command.__doc__ = own.__doc__
+        command.__annotations__ = {name: one.annotation for name, one in chosen.items()}
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in chosen.values()]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        app.command(own.__name__)(command)
+
+    return register
+
+
+@_job("folder")
+def verify(
+    folder: Folder,
+    claim: Annotated[
+        str, typer.Option(metavar="RULE", help="Who each file claims to show: folder, name:REGEX or csv:FILE.")
+    ] = "folder",
 ) -> None:
     """Is each file of the person it claims to be?
 
@@ -104,92 +130,43 @@ def verify(
       verify-app batch verify photos/ --claim "name:^([^_]+)_" --out job/
       verify-app batch verify photos/ --claim csv:claims.csv --out job/ --target-fmr 0.0001
     """
-    _run("verify", [folder], locals())
 
 
-@app.command("identify")
-def identify(
-    folder: Folder,
-    out: Out,
-    modality: Kind = Modality.FACE,
-    pattern: Pattern = None,
-    faces: AllFaces = "one",
-    quality_gates: Gates = True,
-    aligned: Aligned = False,
-    workers: Workers = 0,
-    target_fmr: state.TargetFmr = None,
-    dry_run: DryRun = False,
-    json: state.JsonFlag = False,
-) -> None:
+@_job("folder")
+def identify(folder: Folder) -> None:
     """Who is on each file? Searches everybody enrolled; “unknown” is an answer.
 
     In the results the column claim holds the person found.
     """
-    _run("identify", [folder], locals())
 
 
-@app.command("pairs")
+@_job("table", "root", without=("pattern", "segments"))
 def pairs(
     table: Annotated[
         Path,
         typer.Argument(metavar="PAIRS.csv", help="A table with the columns reference and probe.", show_default=False),
     ],
-    out: Out,
     root: Annotated[Path, typer.Option(metavar="DIR", help="Folder that the names in the table start from.")] = Path(),
-    modality: Kind = Modality.FACE,
-    faces: Faces = "one",
-    quality_gates: Gates = True,
-    aligned: Aligned = False,
-    workers: Workers = 0,
-    target_fmr: state.TargetFmr = None,
-    dry_run: DryRun = False,
-    json: state.JsonFlag = False,
 ) -> None:
     """Do the two files of each row show one person? In the results, file is the probe and claim the reference."""
-    _run("pairs", [table, root], locals())
 
 
-@app.command("cross")
+@_job("first", "second")
 def cross(
     first: Annotated[Path, typer.Argument(metavar="A", help="The probes.", show_default=False)],
     second: Annotated[Path, typer.Argument(metavar="B", help="What they are compared with.", show_default=False)],
-    out: Out,
-    modality: Kind = Modality.FACE,
-    pattern: Pattern = None,
-    faces: Faces = "one",
-    quality_gates: Gates = True,
-    aligned: Aligned = False,
-    workers: Workers = 0,
-    target_fmr: state.TargetFmr = None,
-    dry_run: DryRun = False,
-    json: state.JsonFlag = False,
 ) -> None:
     """Which files of A show a person who is also in B? One row for each match, or for the best non-match."""
-    _run("cross", [first, second], locals())
 
 
-@app.command("duplicates")
-def duplicates(
-    folder: Folder,
-    out: Out,
-    modality: Kind = Modality.FACE,
-    pattern: Pattern = None,
-    faces: AllFaces = "one",
-    quality_gates: Gates = True,
-    aligned: Aligned = False,
-    workers: Workers = 0,
-    target_fmr: state.TargetFmr = None,
-    dry_run: DryRun = False,
-    json: state.JsonFlag = False,
-) -> None:
+@_job("folder")
+def duplicates(folder: Folder) -> None:
     """Which files within a folder show the same person? One row for each pair that matches."""
-    _run("duplicates", [folder], locals())
 
 
-@app.command("group")
+@_job("folder")
 def group(
     folder: Folder,
-    out: Out,
     claim: Annotated[
         str,
         typer.Option(
@@ -199,15 +176,6 @@ def group(
     method: Annotated[
         Method, typer.Option(help="agglomerative (average linkage), or hdbscan (dense groups of any size).")
     ] = Method.AGGLOMERATIVE,
-    modality: Kind = Modality.FACE,
-    pattern: Pattern = None,
-    faces: AllFaces = "one",
-    quality_gates: Gates = True,
-    aligned: Aligned = False,
-    workers: Workers = 0,
-    target_fmr: state.TargetFmr = None,
-    dry_run: DryRun = False,
-    json: state.JsonFlag = False,
 ) -> None:
     """Sort unknown faces or voices into identities; the results have a column group.
 
@@ -215,9 +183,9 @@ def group(
     Examples:
       verify-app batch group unknown/ --out job/
       verify-app batch group party/ --faces all --method hdbscan --out job/
+      verify-app batch group meeting.wav --modality voice --segments --out job/
       verify-app batch group labelled/ --claim folder --out job/
     """
-    _run("group", [folder], locals())
 
 
 def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
@@ -235,6 +203,7 @@ def _run(kind: str, sources: list[Path], options: dict[str, Any]) -> None:
         faces=options["faces"],
         gates=options["quality_gates"],
         aligned=options["aligned"],
+        segments=options.get("segments", False),
     )
     if options["dry_run"]:
         _look(spec)

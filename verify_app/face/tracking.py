@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.domain import FloatArray, ImageArray, Quality, Sample
+from verify_app.matching.linking import Linking
 from verify_app.native import opencv
 
 if TYPE_CHECKING:
@@ -31,19 +32,6 @@ _MOST_FACES = 30  # faces of one frame that are followed, the largest
 _REACH = 1.0  # face sizes that a face may move between two frames, beyond where it was heading
 _CUT = 30.0  # mean change of brightness (0..255) from frame to frame that means another scene
 _SMALL_PICTURE = (32, 18)
-
-
-@dataclass(frozen=True, slots=True)
-class Linking:
-    """Scores that hold a track together; they come from a calibration, because no score means anything without one.
-
-    Attributes:
-        follow: a face near the place where the last one was goes on with its track from this cosine score on.
-        same: two runs apart from each other become one track from this score on.
-    """
-
-    follow: float
-    same: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

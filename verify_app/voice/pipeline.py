@@ -105,7 +105,7 @@ class VoicePipeline:
     def embed(self, analyses: Sequence[VoiceAnalysis]) -> list[Embedding]:
         """Embed analysed recordings, one inference each: their lengths differ."""
         return [
-            Embedding(self._vector(each.speech), self.contract, Modality.VOICE, each.quality, each.sample_sha256)
+            Embedding(self.vector(each.speech), self.contract, Modality.VOICE, each.quality, each.sample_sha256)
             for each in analyses
         ]
 
@@ -114,7 +114,8 @@ class VoicePipeline:
         analysis = self.analyse(sample, **options)
         return analysis, self.embed([analysis])[0]
 
-    def _vector(self, speech: FloatArray) -> FloatArray:
+    def vector(self, speech: FloatArray) -> FloatArray:
+        """The embedding of a waveform (float32, 16 kHz) that is all speech, float32 (dimension,)."""
         if len(speech) < _SHORTEST:
             speech = np.resize(speech, _SHORTEST)  # repeats it
         return np.asarray(self._encoder.encode(speech[np.newaxis])[0])

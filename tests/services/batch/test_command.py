@@ -15,7 +15,7 @@ from verify_app.domain import Modality
 from verify_app.reasons import UsageError
 from verify_app.services.batch.choices import Method
 from verify_app.services.batch.command import command_line
-from verify_app.services.batch.spec import MANY_FACES, POLICIES, JobKind, JobSpec
+from verify_app.services.batch.spec import MANY_PARTS, POLICIES, JobKind, JobSpec
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=12).map(lambda n: "x" + n)
 
@@ -25,7 +25,7 @@ def specs(draw: st.DrawFn) -> JobSpec:
     kind = draw(st.sampled_from(JobKind))
     sources = [Path("/in") / draw(names) for _ in range(2 if kind in (JobKind.PAIRS, JobKind.CROSS) else 1)]
     claim = draw(st.sampled_from(["folder", "name:^(.+)_", "csv:/a b/claims.csv"])) if kind is JobKind.VERIFY else ""
-    faces = draw(st.sampled_from([one for one in POLICIES if one != "all" or kind in MANY_FACES]))
+    faces = draw(st.sampled_from([one for one in POLICIES if one != "all" or kind in MANY_PARTS]))
     patterns = () if kind is JobKind.PAIRS else tuple(draw(st.lists(names, max_size=2)))
     return JobSpec.of(
         kind, draw(st.sampled_from(Modality)), sources,

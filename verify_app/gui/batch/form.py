@@ -17,7 +17,7 @@ from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import Card, column, label, row
 from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services.batch.choices import Method
-from verify_app.services.batch.spec import MANY_FACES, JobKind, JobSpec
+from verify_app.services.batch.spec import MANY_PARTS, JobKind, JobSpec
 
 TARGETS = (1e-2, 1e-3, 1e-4)
 TABLES = "CSV (*.csv);;* (*)"
@@ -174,7 +174,7 @@ class JobForm(QWidget):
             self._labels[key].setVisible(visible)
         self.aligned.setVisible(face)
         self._allow(self.claim, "", kind is JobKind.GROUP)
-        self._allow(self.faces, "all", kind in MANY_FACES)
+        self._allow(self.faces, "all", kind in MANY_PARTS)
         self._name_sources(kind)
         self._suggest()
         self.changed.emit()

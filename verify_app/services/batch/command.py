@@ -26,6 +26,7 @@ def command_line(
     if spec.modality is Modality.FACE:
         words += ["--faces", spec.faces] if spec.faces != "one" else []
         words += ["--aligned"] if spec.aligned else []
+    words += ["--segments"] if spec.segments else []
     words += [] if spec.gates else ["--no-quality-gates"]
     if spec.kind is JobKind.GROUP and method is not Method.AGGLOMERATIVE:
         words += ["--method", method.value]

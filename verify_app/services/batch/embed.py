@@ -31,7 +31,7 @@ from verify_app.services.jobs import CancelledCheck, ProgressCallback, stop_if
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
-    from verify_app.face.tracking import Linking
+    from verify_app.matching.linking import Linking
     from verify_app.voice.pipeline import VoicePipeline
 
 COMMIT_SECONDS = 1.0
@@ -61,7 +61,7 @@ class EmbeddingRun:
         scratch: where members of archives are unpacked.
         make_pipeline: makes one pipeline per worker (detectors hold state and cannot be shared).
         workers: number of files in work at once; 0 for one per core.
-        links: what holds the tracks of a video together; None in jobs that follow no faces.
+        links: what holds the parts of one person together; None in jobs that take files whole.
     """
 
     spec: JobSpec

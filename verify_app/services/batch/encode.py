@@ -17,7 +17,7 @@ from verify_app.services.batch.spec import JobSpec
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
-    from verify_app.face.tracking import Linking
+    from verify_app.matching.linking import Linking
     from verify_app.voice.pipeline import VoicePipeline
 
     Pipeline = FacePipeline | VoicePipeline
@@ -40,7 +40,7 @@ def embed_file(
         pipeline: of the job's modality.
         spec: the job.
         path: the file.
-        links: what holds the tracks of a video together; None in jobs that follow no faces.
+        links: what holds the parts of one person together; None in jobs that take files whole.
         check: called as a long file is read; may raise to stop.
 
     Raises:
@@ -50,7 +50,11 @@ def embed_file(
     from verify_app.capture.files import load_samples
 
     content = identify(path)
-    if content.kind == "container" and links is not None:
+    if spec.segments and links is not None and content.kind != "image":
+        from verify_app.services.batch.segments import embed_recording
+
+        return embed_recording(pipeline, spec, path, content, links, check)  # type: ignore[arg-type]
+    if content.kind == "container" and spec.modality is Modality.FACE and links is not None:
         from verify_app.services.batch.tracks import embed_video
 
         return embed_video(pipeline, spec, path, content.format, links, check)  # type: ignore[arg-type]

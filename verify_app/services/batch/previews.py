@@ -14,7 +14,7 @@ from verify_app.domain import FloatArray, ImageArray, Modality, Sample
 from verify_app.reasons import UnusableInput, VerifyAppError
 from verify_app.services.application import Application
 from verify_app.services.batch.locate import PlaceFinder, locate, nowhere
-from verify_app.services.batch.place import Place
+from verify_app.services.batch.place import Place, PlaceKind
 from verify_app.services.batch.unpack import readable
 
 THUMBNAIL = 96
@@ -98,6 +98,10 @@ def load_part(path: Path, modality: Modality, place: Place | None) -> Sample:
     from verify_app.capture.content import identify
     from verify_app.capture.files import load_samples
 
+    if place is not None and place.kind is PlaceKind.SPEECH and place.start is not None and place.end is not None:
+        from verify_app.capture.sound_stream import load_stretch
+
+        return load_stretch(path, identify(path), place.start, place.end)
     if place is not None and place.moment is not None:
         from verify_app.capture.video import load_frame
 

@@ -17,13 +17,13 @@ from verify_app.services.batch.claims import claim_rule
 from verify_app.services.batch.embed import EmbeddingRun
 from verify_app.services.batch.inventory import Item, list_items, read_pairs
 from verify_app.services.batch.journal import Journal
+from verify_app.services.batch.linking import linking
 from verify_app.services.batch.report import write_report
 from verify_app.services.batch.results import write_results
 from verify_app.services.batch.rows import Row
 from verify_app.services.batch.score import Scorer
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.batch.summary import Tally, build_summary, comparisons_made, write_summary
-from verify_app.services.batch.tracks import linking
 from verify_app.services.batch.unpack import scratch_folder
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 from verify_app.services.storage import store_errors
@@ -85,7 +85,8 @@ def run_batch(
         cache = open_cache(app, spec)
         try:
             journal.reopen(_forgotten(journal, cache, cancelled))
-            links = linking(app) if spec.modality is Modality.FACE and not spec.aligned else None
+            told_apart = spec.segments if spec.modality is Modality.VOICE else not spec.aligned
+            links = linking(app, spec.modality) if told_apart else None
             reading = EmbeddingRun(
                 spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers, links
             )

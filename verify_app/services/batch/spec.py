@@ -15,8 +15,8 @@ POLICIES = ("one", "largest", "largest-centred", "skip", "all")
 """What to do with several faces in one image: refuse it, take one of them, pass over it, or take each."""
 
 
-MANY_FACES = frozenset({"verify", "identify", "cross", "duplicates", "group"})
-"""The kinds of job that can take every face of an image; a table of pairs names whole files."""
+MANY_PARTS = frozenset({"verify", "identify", "cross", "duplicates", "group"})
+"""The kinds of job that can take every face of an image and every stretch of speech; pairs are of whole files."""
 
 
 ANALYSIS = 2
@@ -50,6 +50,7 @@ class JobSpec:
         faces: what to do with several faces in one image, one of :data:`POLICIES`.
         gates: refuse samples of insufficient quality.
         aligned: face images already are template-aligned crops.
+        segments: each stretch of speech in a recording is a sample of its own.
     """
 
     kind: JobKind
@@ -60,15 +61,17 @@ class JobSpec:
     faces: str = "one"
     gates: bool = True
     aligned: bool = False
+    segments: bool = False
 
     def __post_init__(self) -> None:
         if self.faces not in POLICIES:
             raise UsageError(ReasonCode.USAGE, f"{self.faces!r} is no policy.", f"Use one of {', '.join(POLICIES)}.")
-        if self.faces == "all" and self.kind not in MANY_FACES:
+        if (self.faces == "all" or self.segments) and self.kind not in MANY_PARTS:
+            what = "stretch of speech in each recording" if self.segments else "face of each image"
             raise UsageError(
                 ReasonCode.USAGE,
-                f"A job of the kind {self.kind} compares one face of each image, not all of them.",
-                f"Take all faces with one of {', '.join(sorted(MANY_FACES))}, or choose one face of each image.",
+                f"A job of the kind {self.kind} compares one {what}, not all of them.",
+                f"Take them all with one of {', '.join(sorted(MANY_PARTS))}.",
             )
 
     @classmethod
@@ -76,6 +79,8 @@ class JobSpec:
         """A job over ``sources``, whose paths are made absolute so that the working folder does not matter."""
         if modality is Modality.VOICE:
             options |= {"faces": "one", "aligned": False}
+        else:
+            options |= {"segments": False}
         return cls(kind, modality, tuple(str(path.resolve()) for path in sources), **options)  # type: ignore[arg-type]
 
     @classmethod
@@ -86,8 +91,11 @@ class JobSpec:
         return cls(**{**values, **lists, "kind": JobKind(values["kind"]), "modality": Modality(values["modality"])})
 
     def to_json(self) -> str:
-        """Canonical JSON: equal jobs give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        """Canonical JSON: equal jobs give equal text, also those from before there were segments."""
+        values = asdict(self)
+        if not self.segments:
+            del values["segments"]
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
     @property
     def digest(self) -> str:
@@ -97,5 +105,5 @@ class JobSpec:
     @property
     def analysis_digest(self) -> str:
         """Names the options that change what is made of one file; part of the key of cached embeddings."""
-        options = json.dumps([ANALYSIS, self.modality, self.faces, self.gates, self.aligned])
+        options = json.dumps([ANALYSIS, self.modality, self.faces, self.gates, self.aligned, self.segments])
         return hashlib.sha256(options.encode()).hexdigest()[:16]

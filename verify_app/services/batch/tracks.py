@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verify_app.domain import Modality
+from verify_app.matching.linking import Linking
 from verify_app.reasons import Reason, ReasonCode, UnusableInput
 from verify_app.services.batch.cache import CachedEmbedding, Made
 from verify_app.services.batch.parts import Parts
@@ -16,31 +16,11 @@ from verify_app.services.batch.place import Place, PlaceKind
 from verify_app.services.batch.spec import JobSpec
 
 if TYPE_CHECKING:
-    from verify_app.calibration.model import Calibration
     from verify_app.face.pipeline import FacePipeline
-    from verify_app.face.tracking import Linking, Track
-    from verify_app.services.application import Application
+    from verify_app.face.tracking import Track
 
 _BYSTANDER = 0.3  # as in photographs: a face less than this share of the largest one's size is in the background
 _DOUBT = 0.2  # a face found with so much less certainty than the surest one is most likely none
-_FOLLOW_FMR = 1e-2
-_SAME_FMR = (1e-5, 1e-4, 1e-3, 1e-2)
-
-
-def linking(app: Application) -> Linking:
-    """The scores that hold a track together, by the calibration in force: lenient from frame to frame, strict across.
-
-    Raises:
-        StateError: NO_CALIBRATION and the like.
-    """
-    from verify_app.face.tracking import Linking
-    from verify_app.services import calibrations
-
-    calibration: Calibration = calibrations.active(app, Modality.FACE)
-    if calibration.similarity != "cosine":
-        calibration = calibrations.active(app, Modality.FACE, own=False)
-    strictest = next((rate for rate in _SAME_FMR if calibration.supports(rate)), _FOLLOW_FMR)
-    return Linking(float(calibration.threshold_at(_FOLLOW_FMR)), float(calibration.threshold_at(strictest)))
 
 
 def embed_video(

@@ -80,7 +80,7 @@ class JobForm(QWidget):
         self.patterns.setPlaceholderText(translate("JobForm", "Every file, or for example *.jpg *.png"))
         self.patterns.setAccessibleName(translate("JobForm", "Only files whose name matches"))
         self.faces = _combo(
-            translate("JobForm", "Several faces in one picture"),
+            translate("JobForm", "Several faces in one picture or video"),
             [
                 (translate("JobForm", "Refuse the picture"), "one"),
                 (translate("JobForm", "Take the largest face"), "largest"),
@@ -99,6 +99,7 @@ class JobForm(QWidget):
         self.gates = QCheckBox(translate("JobForm", "Refuse samples of poor quality"))
         self.gates.setChecked(True)
         self.aligned = QCheckBox(translate("JobForm", "Pictures are aligned 112 × 112 crops"))
+        self.segments = QCheckBox(translate("JobForm", "A row for each stretch of speech in a long recording"))
         self.target = _combo(translate("JobForm", "Strictness"), [])
         fill_targets(self.target, target_fmr)
         self.out = PathField(translate("JobForm", "Folder for the results"))
@@ -124,10 +125,10 @@ class JobForm(QWidget):
         how = Card(
             label(t("JobForm", "How to look"), "h3"),
             row(self._field("target", t("JobForm", "False matches accepted"), self.target),
-                self._field("faces", t("JobForm", "Several faces in one picture"), self.faces), gap=12),
+                self._field("faces", t("JobForm", "Several faces in one picture or video"), self.faces), gap=12),
             self._field("method", t("JobForm", "Find groups by"), self.method),
             self._field("patterns", t("JobForm", "Only files named"), self.patterns),
-            self.gates, self.aligned,
+            self.gates, self.aligned, self.segments,
             gap=10,
         )  # fmt: skip
         where = Card(
@@ -155,7 +156,7 @@ class JobForm(QWidget):
             edit.textChanged.connect(lambda _text: self._update())
         for path in (self.first, self.second, self.table, self.out):
             path.changed.connect(self._update)
-        for box in (self.gates, self.aligned):
+        for box in (self.gates, self.aligned, self.segments):
             box.toggled.connect(lambda _on: self._update())
 
     def _update(self) -> None:
@@ -173,6 +174,7 @@ class JobForm(QWidget):
         for key, visible in shown.items():
             self._labels[key].setVisible(visible)
         self.aligned.setVisible(face)
+        self.segments.setVisible(not face and kind in MANY_PARTS)
         self._allow(self.claim, "", kind is JobKind.GROUP)
         self._allow(self.faces, "all", kind in MANY_PARTS)
         self._name_sources(kind)
@@ -253,6 +255,7 @@ class JobForm(QWidget):
             faces=self.faces.currentData(),
             gates=self.gates.isChecked(),
             aligned=self.aligned.isChecked(),
+            segments=self.segments.isChecked() and kind in MANY_PARTS,
         )
         out = self.out.path
         if out is None:
@@ -306,6 +309,7 @@ class JobForm(QWidget):
         self.faces.setCurrentIndex(self.faces.findData(spec.faces))
         self.gates.setChecked(spec.gates)
         self.aligned.setChecked(spec.aligned)
+        self.segments.setChecked(spec.segments)
         self.method.setCurrentIndex(self.method.findData(request.method))
         fill_targets(self.target, request.target_fmr)
         self.out.set_path(request.out)

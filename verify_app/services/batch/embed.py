@@ -74,6 +74,7 @@ class EmbeddingRun:
     _local: threading.local = field(default_factory=threading.local)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
     _over: bool = False
+    _within: str = ""
 
     def run(self, progress: ProgressCallback, cancelled: CancelledCheck) -> None:
         """Read the files; what is done stays done when this is cancelled or killed.
@@ -90,6 +91,9 @@ class EmbeddingRun:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         try:
             for result in self._results(pool, workers, cancelled):
+                if result is None:
+                    progress(done, total, self._within)
+                    continue
                 finished.append(result)
                 done += 1
                 progress(done, total, result.outcome.item.name)
@@ -103,8 +107,10 @@ class EmbeddingRun:
             with self._cache_lock:
                 self._over = True
 
-    def _results(self, pool: ThreadPoolExecutor, workers: int, cancelled: CancelledCheck) -> Iterator[FileResult]:
-        """Results as they come; never more than a few files per worker are waiting, so memory stays flat."""
+    def _results(
+        self, pool: ThreadPoolExecutor, workers: int, cancelled: CancelledCheck
+    ) -> Iterator[FileResult | None]:
+        """Results as they come, None while a long file is read; a few files per worker wait, so memory stays flat."""
         waiting: set[Future[FileResult]] = set()
         outcomes = self.journal.outcomes(open_only=True)
         exhausted = False
@@ -121,6 +127,8 @@ class EmbeddingRun:
             ready, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in ready:
                 yield future.result()
+            if not ready and self._within:
+                yield None
 
     def _commit(self, finished: list[FileResult]) -> None:
         """Embeddings first: an outcome in the journal promises that its embedding is in the cache."""
@@ -170,14 +178,23 @@ class EmbeddingRun:
 
         sniff(path)  # what is no image and no recording is not worth hashing, whatever its size
         sha256 = digest_of(path)
-        parts = self._known(sha256) or embed_file(self._pipeline(), self.spec, path, self.links, self._stop_if_over)
+        try:
+            parts = self._known(sha256) or embed_file(self._pipeline(), self.spec, path, self.links, self._inside(item))
+        finally:
+            self._within = ""
         made = tuple(_named(one, path, item) if isinstance(one, Reason) else one for one in parts.made)
         embedded = sum(isinstance(one, CachedEmbedding) for one in made)
         return FileResult(Outcome(number, item, sha256, None, len(made), embedded, parts.places), made)
 
-    def _stop_if_over(self) -> None:
-        if self._over:
-            raise Cancelled
+    def _inside(self, item: Item) -> Callable[[float], None]:
+        """Takes how far into a long file the reading is, in seconds; stops it when the job was stopped."""
+
+        def check(seconds: float) -> None:
+            if self._over:
+                raise Cancelled
+            self._within = f"{item.name} ({place.clock(seconds)})"
+
+        return check
 
     def _known(self, sha256: str) -> Parts | None:
         """What the cache holds of a file; None when it holds nothing, or not every part."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Pipeline = FacePipeline | VoicePipeline
 
 
-def go_on() -> None:
+def go_on(_seconds: float) -> None:
     """Nobody asks to stop."""
 
 
@@ -32,7 +32,7 @@ def embed_file(
     spec: JobSpec,
     path: Path,
     links: Linking | None = None,
-    check: Callable[[], None] = go_on,
+    check: Callable[[float], None] = go_on,
 ) -> Parts:
     """What a file gives: one embedding, or one (or a refusal) for each part of it that the job tells apart.
 
@@ -41,7 +41,7 @@ def embed_file(
         spec: the job.
         path: the file.
         links: what holds the parts of one person together; None in jobs that take files whole.
-        check: called as a long file is read; may raise to stop.
+        check: called as a long file is read, with how far that is, in seconds; may raise to stop.
 
     Raises:
         UnusableInput: the first reason, when nothing in the file can be used.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def embed_recording(
-    pipeline: VoicePipeline, spec: JobSpec, path: Path, content: Content, links: Linking, check: Callable[[], None]
+    pipeline: VoicePipeline, spec: JobSpec, path: Path, content: Content, links: Linking, check: Callable[[float], None]
 ) -> Parts:
     """One part for each stretch of speech, however long the recording; one more for what is damaged.
 
@@ -33,7 +33,7 @@ def embed_recording(
         path: the recording, or a video with sound.
         content: what it holds.
         links: what joins neighbouring runs of speech.
-        check: called between two blocks; may raise to stop.
+        check: called between two blocks with how far the reading is, in seconds; may raise to stop.
 
     Raises:
         UnusableInput: NO_SPEECH, the reason for which every stretch was refused, or why it cannot be decoded.
@@ -55,7 +55,7 @@ def embed_recording(
 
     try:
         for block in read_waveform(path, content):
-            check()
+            check(finder.seconds)
             for stretch in finder.feed(block):
                 take(stretch)
     except UnusableInput as error:

@@ -24,7 +24,7 @@ _DOUBT = 0.2  # a face found with so much less certainty than the surest one is 
 
 
 def embed_video(
-    pipeline: FacePipeline, spec: JobSpec, path: Path, kind: str, links: Linking, check: Callable[[], None]
+    pipeline: FacePipeline, spec: JobSpec, path: Path, kind: str, links: Linking, check: Callable[[float], None]
 ) -> Parts:
     """One part for the person that the policy chooses, or one for each person; one more for what is damaged.
 
@@ -34,7 +34,7 @@ def embed_video(
         path: the video.
         kind: its container.
         links: what holds a track together.
-        check: called between two frames; may raise to stop.
+        check: called between two frames with how far the reading is, in seconds; may raise to stop.
 
     Raises:
         UnusableInput: NO_FACE, SEVERAL_FACES, the reason for which every face was refused, or why the video cannot
@@ -47,7 +47,7 @@ def embed_video(
     damage: Reason | None = None
     try:
         for frame in read_frames(path, kind):
-            check()
+            check(tracker.time)
             tracker.add(frame)
     except UnusableInput as error:
         if not tracker.frames:

@@ -46,6 +46,7 @@ class _ProgressLine:
         rate, left = self._pace.rate, self._pace.seconds_left
         if rate is not None and left is not None:
             text += f", {rate:.1f} a second, {duration(left)} left"
+        text += f", {message}" if message else ""
         if self._terminal:
             text = text[:78]
             print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)

@@ -91,12 +91,10 @@ class EmbeddingRun:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         try:
             for result in self._results(pool, workers, cancelled):
-                if result is None:
-                    progress(done, total, self._within)
-                    continue
-                finished.append(result)
-                done += 1
-                progress(done, total, result.outcome.item.name)
+                if result is not None:
+                    finished.append(result)
+                    done += 1
+                progress(done, total, self._within if result is None else result.outcome.item.name)
                 if time.monotonic() - last_commit > COMMIT_SECONDS:
                     self._commit(finished)
                     last_commit = time.monotonic()

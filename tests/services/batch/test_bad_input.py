@@ -19,8 +19,11 @@ from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, StateError
 from verify_app.services.application import Application
 from verify_app.services.batch import unpack
+from verify_app.services.batch.exports import sort_files
+from verify_app.services.batch.results import append_line
 from verify_app.services.batch.run import SCORING, run_batch
 from verify_app.services.batch.spec import JobKind, JobSpec
+from verify_app.services.batch.table import read_summary
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="files of this kind exist on POSIX systems alone")
 
@@ -184,3 +187,42 @@ def test_an_output_folder_that_cannot_be_made(app: Application, tmp_path: Path) 
     with pytest.raises(StateError) as caught:
         run_batch(app, spec_of(folder), tmp_path / "file" / "out")
     assert caught.value.reason.code is ReasonCode.STORAGE_FULL
+
+
+@posix
+def test_an_answer_that_does_not_fit_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    """The process may write no file larger than so many bytes: what the system then says is what a full disk says."""
+    path = tmp_path / "answers.csv"
+    append_line(path, "a,b", heading="x,y")
+    before, former = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert before == b"x,y\na,b\n"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, former[1]))
+    try:
+        with pytest.raises(StateError) as caught:
+            append_line(path, "c" * 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert caught.value.reason.code is ReasonCode.STORAGE_FULL
+    assert path.read_bytes() == before
+    append_line(path, "c,d", heading="x,y")
+    assert path.read_bytes() == before + b"c,d\n"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text on this system")
+def test_names_that_are_no_text_are_kept_apart_and_found_again(app: Application, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"odd\xff")
+    content = picture(tmp_path / "good.png", 1).read_bytes()
+    folder.mkdir()
+    for name in (b"caf\xe9.png", b"caf\xea.png"):
+        (folder / os.fsdecode(name)).write_bytes(content)
+    out = tmp_path / "out"
+    for _ in range(2):  # the same job is known again
+        result = run_batch(app, spec_of(folder, kind=JobKind.GROUP), out)
+    assert files(out) == {"caf\\udce9.png", "caf\\udcea.png"}
+    sources = tuple(read_summary(out)["sources"])
+    assert sources == (str(folder),)
+    assert sort_files(out, sources, tmp_path / "sorted", link=False) == 2
+    assert {os.fsencode(one.name) for one in (tmp_path / "sorted" / "group-0001").iterdir()} == {
+        b"caf\xe9.png", b"caf\xea.png",
+    }  # fmt: skip
+    assert result.summary["decisions"] == {"grouped": 2}

@@ -124,3 +124,10 @@ def test_no_table_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, co
         assert str(table) in str(error)  # noqa: PT017 - either outcome is fine, a traceback is not
     else:
         assert pairs
+
+
+def test_hidden_members_of_archives_are_left_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("b.jpg", "a/c.jpg", ".d.jpg", "__MACOSX/._b.jpg", "a/.e/f.jpg"):
+            archive.writestr(name, b"x")
+    assert names(tmp_path) == ["a.zip!a/c.jpg", "a.zip!b.jpg"]

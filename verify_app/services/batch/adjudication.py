@@ -7,7 +7,7 @@ overwritten; a reviewer who changes an answer adds a line, and the last one coun
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from verify_app.domain import Interval
-from verify_app.reasons import ReasonCode, StateError, UnusableInput, UsageError
-from verify_app.services.batch.results import read_results
+from verify_app.reasons import ReasonCode, UnusableInput, UsageError
+from verify_app.services.batch.results import append_line, read_results
 from verify_app.services.batch.rows import RowDecision
 
 ADJUDICATION_NAME = "adjudication.csv"
@@ -79,20 +79,10 @@ def record(folder: Path, key: Key, reviewer: str, answer: Answer, *, known: bool
         raise UsageError(
             ReasonCode.USAGE, f"The results hold no row for {key[0]} and {key[1] or 'no claim'}.", "Check both names."
         )
-    path = folder / ADJUDICATION_NAME
-    try:
-        fresh = not path.exists()
-        with path.open("a", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            if fresh:
-                writer.writerow(_COLUMNS)
-            writer.writerow([*key, reviewer.strip(), answer.value, datetime.now(UTC).isoformat(timespec="seconds")])
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise StateError(
-            ReasonCode.STORAGE_FULL, f"{path} cannot be written: {error.strerror}.", "Free some space."
-        ) from None
+    line = io.StringIO()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    csv.writer(line, lineterminator="").writerow([*key, reviewer.strip(), answer.value, now])
+    append_line(folder / ADJUDICATION_NAME, line.getvalue(), heading=",".join(_COLUMNS))
 
 
 def answers(folder: Path) -> dict[Key, dict[str, Answer]]:

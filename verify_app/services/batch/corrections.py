@@ -7,15 +7,14 @@ that they still hold when the job is scored again at another threshold.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from verify_app.reasons import ReasonCode, StateError, UnusableInput, UsageError
+from verify_app.reasons import ReasonCode, UnusableInput, UsageError
 from verify_app.services.batch.choices import Action
-from verify_app.services.batch.results import read_results
+from verify_app.services.batch.results import append_line, read_results
 
 CORRECTIONS_NAME = "corrections.jsonl"
 
@@ -53,16 +52,7 @@ def correct(folder: Path, action: Action, files: Sequence[str], reviewer: str) -
         raise UsageError(ReasonCode.USAGE, f"The results hold no group for {strange[0]}.", "Check the name.")
     _check_sense(action, files, known, folder)
     made = Correction(action, tuple(files), reviewer.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
-    path = folder / CORRECTIONS_NAME
-    try:
-        with path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(asdict(made)) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise StateError(
-            ReasonCode.STORAGE_FULL, f"{path} cannot be written: {error.strerror}.", "Free some space."
-        ) from None
+    append_line(folder / CORRECTIONS_NAME, json.dumps(asdict(made)))
     return made
 
 

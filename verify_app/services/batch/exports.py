@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from verify_app.reasons import ReasonCode, StateError, UsageError
@@ -93,7 +95,10 @@ def _write_xlsx(path: Path, rows: Rows) -> None:
         if number == 0:
             sheet.append(list(row))
         sheet.append(list(row.values()))
-    book.save(path)
+    # In memory first: a full disk found while it is zipped would leave the library no way to end quietly.
+    packed = io.BytesIO()
+    book.save(packed)
+    path.write_bytes(packed.getvalue())
 
 
 def sort_files(folder: Path, sources: tuple[str, ...], target: Path, *, link: bool) -> int:
@@ -124,6 +129,8 @@ def sort_files(folder: Path, sources: tuple[str, ...], target: Path, *, link: bo
             else:
                 shutil.copy2(place[0].path, destination)
         except OSError as error:
+            with suppress(OSError):
+                destination.unlink(missing_ok=True)  # half a picture is none
             raise StateError(
                 ReasonCode.STORAGE_FULL,
                 f"{destination} cannot be written: {error.strerror or error}.",

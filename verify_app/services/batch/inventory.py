@@ -90,7 +90,7 @@ def _file_items(path: Path, name: str, patterns: tuple[str, ...], side: int) -> 
 def _zip_items(archive: Path, name: str, patterns: tuple[str, ...], side: int) -> Iterator[Item]:
     try:
         with zipfile.ZipFile(archive) as opened:
-            members = sorted(info.filename for info in opened.infolist() if not info.is_dir())
+            members = sorted(info.filename for info in opened.infolist() if not info.is_dir() and _seen(info.filename))
     except (OSError, zipfile.BadZipFile):
         # The archive stays in the list: reading it gives the row its reason.
         yield Item(name, str(archive), side=side)
@@ -98,6 +98,11 @@ def _zip_items(archive: Path, name: str, patterns: tuple[str, ...], side: int) -
     for member in members:
         if _wanted(member, patterns):
             yield Item(f"{name}{MEMBER_SEPARATOR}{member}", str(archive), member, side)
+
+
+def _seen(member: str) -> bool:
+    """Hidden members are left out as hidden files are, and so is what macOS packs beside every picture."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in member.split("/"))
 
 
 def _wanted(name: str, patterns: tuple[str, ...]) -> bool:

@@ -17,6 +17,8 @@ PlaceFinder = Callable[[Item, str], Place | None]
 
 _SUFFIX = re.compile(r"\d+|rest@[\d:.]+|(track|speech)-\d+@[\d:.]+(-[\d:.]+)?")
 
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+
 
 def nowhere(_item: Item, _suffix: str) -> None:
     """No places are known."""
@@ -31,6 +33,10 @@ def locate(sources: Sequence[str], name: str) -> tuple[Item, str] | None:
     """
     if name[:1] == "'" and name[1:2] in ("=", "@", "\t", "\r"):
         name = name[1:]  # results guard such names against spreadsheets
+    return _located(sources, name) or _located(sources, _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name))
+
+
+def _located(sources: Sequence[str], name: str) -> tuple[Item, str] | None:
     found = _item(sources, name)
     if found is not None:
         return found, ""

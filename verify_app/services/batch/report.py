@@ -12,7 +12,7 @@ from verify_app.domain import Modality
 from verify_app.services.application import Application
 from verify_app.services.batch.locate import PlaceFinder, nowhere
 from verify_app.services.batch.previews import thumbnail
-from verify_app.services.batch.results import read_results, typed, written_whole
+from verify_app.services.batch.results import UNDECODABLE, read_results, typed, written_whole
 
 REPORT_NAME = "report.html"
 BORDERLINE = 60
@@ -79,7 +79,7 @@ def write_report(app: Application, folder: Path, summary: dict[str, Any], places
         listed=LISTED,
         borderline=list(_borderline(app, folder, summary, places)),
     )
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as out:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", errors=UNDECODABLE) as out:
         out.writelines(stream)
     return path
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from verify_app.reasons import ReasonCode, StateError
 from verify_app.services.batch.rows import BASE_COLUMNS, GROUP_COLUMNS, Row
 
 RESULTS_NAME = "results.csv"
+UNDECODABLE = "backslashreplace"
+"""File names that are no text are written with escapes like ``\\udce9`` (JSON's own, too), so that none is lost."""
 
 
 @contextmanager
@@ -34,11 +38,43 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def append_line(path: Path, line: str, heading: str = "") -> None:
+    """Add a line to a file of what people said, and see it safely on the disk; nothing of it when there is no room.
+
+    Args:
+        path: the file, made when absent.
+        line: without its end.
+        heading: the first line of a file that is empty so far.
+
+    Raises:
+        StateError: STORAGE_FULL; the file is as it was.
+    """
+    try:
+        with path.open("ab", buffering=0) as out:
+            before = out.seek(0, os.SEEK_END)
+            text = f"{heading}\n{line}\n" if heading and not before else f"{line}\n"
+            data = text.encode("utf-8", UNDECODABLE)
+            try:
+                if out.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(out.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.truncate(path, before)
+                raise
+    except OSError as error:
+        raise StateError(
+            ReasonCode.STORAGE_FULL,
+            f"{path} cannot be written: {error.strerror}.",
+            "Free some space, then say it again; what was said before is kept.",
+        ) from None
+
+
 def write_results(folder: Path, rows: Iterable[Row], *, grouped: bool, seen: Callable[[Row], None]) -> Path:
     """Stream rows into ``results.csv``, calling ``seen`` for each; gives its path."""
     path = folder / RESULTS_NAME
     columns = GROUP_COLUMNS if grouped else BASE_COLUMNS
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="", errors="replace") as out:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="", errors=UNDECODABLE) as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:

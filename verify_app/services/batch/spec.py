@@ -95,7 +95,8 @@ class JobSpec:
         values = asdict(self)
         if not self.segments:
             del values["segments"]
-        return json.dumps(values, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace").decode()  # paths need not be text; this is an escape of JSON
 
     @property
     def digest(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verify_app.services.batch.results import written_whole
+from verify_app.services.batch.results import UNDECODABLE, written_whole
 from verify_app.services.batch.rows import Row, RowDecision
 from verify_app.services.batch.spec import JobKind, JobSpec
 
@@ -113,5 +113,6 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
     """Write ``summary.json``; gives its path."""
     path = folder / SUMMARY_NAME
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8", errors=UNDECODABLE)
     return path

@@ -18,14 +18,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def export(
     job: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished job.", show_default=False)],
     form: Annotated[
-        str, typer.Argument(metavar="FORM", help="csv, jsonl, parquet, xlsx, folders or links.", show_default=False)
+        str,
+        typer.Argument(metavar="FORM", help="csv, jsonl, parquet, xlsx, rttm, folders or links.", show_default=False),
     ],
     target: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="New folder for folders or links.")] = None,
     json: state.JsonFlag = False,
 ) -> None:
     """Write the results in another form: a table, or the files themselves sorted by decision or group.
 
-    Tables have what people said in columns of its own; the form csv is written to results-reviewed.csv.
+    Tables have what people said in columns of its own; the form csv is written to results-reviewed.csv. The form
+    rttm tells who spoke when, after a job with --segments.
     """
     from verify_app.services.batch import exports
     from verify_app.services.batch.table import read_summary

@@ -15,6 +15,7 @@ from verify_app.domain import FloatArray, Modality
 from verify_app.reasons import ReasonCode, UnusableInput, UsageError
 from verify_app.services.application import Application
 from verify_app.services.batch import embed
+from verify_app.services.batch.exports import export
 from verify_app.services.batch.locate import place_finder
 from verify_app.services.batch.place import Place, PlaceKind, clock, from_json, to_json
 from verify_app.services.batch.previews import preview, thumbnail
@@ -163,6 +164,12 @@ def test_each_stretch_of_speech_has_a_row(app: Application, meeting: Path, tmp_p
     assert [row["reason"] for row in cut if row["decision"] == "unusable"] == ["file_truncated"]
     assert len(cut) >= 2
     assert [row["reason"] for row in rows(out) if row["file"] == "hush.wav"] == ["no_speech"]
+
+    lines = export(out, "rttm").read_text().splitlines()
+    assert [line.split()[:4] for line in lines[-3:]] == [
+        ["SPEAKER", "talk.wav", "1", f"{start:.3f}"] for start in starts
+    ]
+    assert [int(line.split()[7].removeprefix("group-")) for line in lines[-3:]] == [int(row["group"]) for row in found]
 
     heard = preview(app, Modality.VOICE, [str(meeting)], found[1]["file"], place_finder(out))
     assert heard is not None

@@ -14,21 +14,23 @@ from verify_app.reasons import ReasonCode, StateError, UsageError
 from verify_app.services.batch import adjudication
 from verify_app.services.batch.corrections import corrected_groups
 from verify_app.services.batch.locate import locate
+from verify_app.services.batch.place import PART_MARK, PlaceKind
 from verify_app.services.batch.results import read_results, typed, written_whole
 
-FORMS = ("csv", "jsonl", "parquet", "xlsx")
+FORMS = ("csv", "jsonl", "parquet", "xlsx", "rttm")
 
 
 def export(folder: Path, kind: str) -> Path:
-    """Write the results in another form beside ``results.csv``: ``csv``, ``jsonl``, ``parquet`` or ``xlsx``.
+    """Write the results in another form beside ``results.csv``: ``csv``, ``jsonl``, ``parquet``, ``xlsx`` or ``rttm``.
 
     What people said is added in columns of its own: ``corrected_group`` in grouping jobs, and ``adjudication``
     (same, different, unsure or disagreement) once somebody adjudicated.
 
     Raises:
-        UsageError: an unknown form, or the library for it is not installed.
+        UsageError: an unknown form, the library for it is not installed, or RTTM of rows that are not of stretches.
     """
     writers = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet, "xlsx": _write_xlsx}
+    writers["rttm"] = _write_rttm
     if kind not in writers:
         raise UsageError(ReasonCode.USAGE, f"{kind!r} is no form of results.", f"Use one of {', '.join(writers)}.")
     path = folder / ("results-reviewed.csv" if kind == "csv" else f"results.{kind}")
@@ -99,6 +101,26 @@ def _write_xlsx(path: Path, rows: Rows) -> None:
     packed = io.BytesIO()
     book.save(packed)
     path.write_bytes(packed.getvalue())
+
+
+def _write_rttm(path: Path, rows: Rows) -> None:
+    """Who spoke when, as the Rich Transcription evaluations of NIST write it (RTTM, 2009): one line per stretch."""
+    mark, count = f"{PART_MARK}{PlaceKind.SPEECH}-", 0
+    with path.open("w", encoding="utf-8") as out:
+        for row in rows:
+            file, found, _ = str(row["file"]).rpartition(mark)
+            start, end = row.get("start"), row.get("end")
+            if not found or not isinstance(start, float) or not isinstance(end, float):
+                continue
+            group = row.get("corrected_group")
+            speaker = str(row["claim"] or "unknown") if group is None else f"group-{group:04}"
+            name, speaker = ("_".join(word.split()) for word in (file, speaker))
+            out.write(f"SPEAKER {name} 1 {start:.3f} {end - start:.3f} <NA> <NA> {speaker} <NA> <NA>\n")
+            count += 1
+    if not count:
+        raise UsageError(
+            ReasonCode.USAGE, "The results have no rows of stretches of speech.", "Run the job with --segments."
+        )
 
 
 def sort_files(folder: Path, sources: tuple[str, ...], target: Path, *, link: bool) -> int:

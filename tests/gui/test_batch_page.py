@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QTableView,
 from pytestqt.qtbot import QtBot
 
 from tests.services.batch.conftest import patience, picture
+from verify_app.domain import Modality
 from verify_app.gui.batch.adjudication import AdjudicationWindow
 from verify_app.gui.batch.page import BatchPage
 from verify_app.gui.batch.sample_view import SampleView
@@ -110,12 +111,22 @@ def test_the_form_gives_back_the_job_it_was_filled_with(page: BatchPage, folder:
     assert page.command.edit.toPlainText() == request.command
 
 
-def test_every_face_cannot_be_taken_where_an_image_makes_one_claim(page: BatchPage) -> None:
+def test_every_face_cannot_be_taken_where_a_pair_names_whole_files(page: BatchPage) -> None:
     form = page.form
     form.kind.setCurrentIndex(form.kind.findData(JobKind.GROUP))
     form.faces.setCurrentIndex(form.faces.findData("all"))
-    form.kind.setCurrentIndex(form.kind.findData(JobKind.VERIFY))
+    form.kind.setCurrentIndex(form.kind.findData(JobKind.PAIRS))
     assert form.faces.currentData() == "one"
+
+
+def test_stretches_of_speech_are_offered_for_voices(page: BatchPage, folder: Path, tmp_path: Path) -> None:
+    describe(page, folder, tmp_path / "out", JobKind.GROUP)
+    assert not page.form.segments.isVisibleTo(page.form)
+    page.form.modality.setCurrentIndex(page.form.modality.findData(Modality.VOICE))
+    assert page.form.segments.isVisibleTo(page.form)
+    page.form.segments.setChecked(True)
+    assert page.form.request().spec.segments
+    assert "--segments" in page.form.request().command
 
 
 def test_a_form_that_makes_no_sense_is_explained(page: BatchPage, folder: Path, tmp_path: Path) -> None:

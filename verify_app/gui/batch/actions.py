@@ -46,6 +46,7 @@ class ResultActions(QWidget):
             ("Excel (XLSX)", "xlsx"),
             ("Parquet", "parquet"),
             ("JSON lines", "jsonl"),
+            (t("ResultActions", "Who spoke when (RTTM)"), "rttm"),
         ):
             menu.addAction(text, partial(self.export, form))
         menu.addSeparator()

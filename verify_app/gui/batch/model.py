@@ -13,6 +13,7 @@ from verify_app.gui import theme, words
 from verify_app.gui.batch import names
 from verify_app.gui.batch.thumbnails import Thumbnails
 from verify_app.gui.text import translate
+from verify_app.services.batch.place import clock
 from verify_app.services.batch.table import ResultTable
 
 Index = QModelIndex | QPersistentModelIndex
@@ -123,9 +124,10 @@ class ResultsModel(QAbstractTableModel):
 
 def _columns(table: ResultTable) -> list[str]:
     claimed = not table.grouping or any(table.text["claim"])
-    columns = ["file", "claim", "group", "decision", "score", "predicted_fmr", "message"]
+    columns = ["file", "start", "claim", "group", "decision", "score", "predicted_fmr", "message"]
     hidden = {"claim"} if not claimed else set()
     hidden |= set() if table.grouping else {"group"}
+    hidden |= {"start"} if np.isnan(table.numbers["start"]).all() else set()
     return [name for name in columns if name not in hidden]
 
 
@@ -133,6 +135,7 @@ _RIGHT = ("score", "group")
 
 _HEADINGS: dict[str, Callable[[], str]] = {
     "file": lambda: translate("Results", "File"),
+    "start": lambda: translate("Results", "Time"),
     "group": lambda: translate("Results", "Group"),
     "decision": lambda: translate("Results", "Decision"),
     "score": lambda: translate("Results", "Score"),
@@ -158,8 +161,17 @@ def _group(table: ResultTable, row: int) -> str:
     return str(machine) if machine == now else f"{machine} → {now}"
 
 
+def _time(table: ResultTable, row: int) -> str:
+    """From when to when in a video or recording the row is about."""
+    start, end = (float(table.numbers[name][row]) for name in ("start", "end"))
+    if np.isnan(start):
+        return ""
+    return clock(start) if start == end else f"{clock(start)} – {clock(end)}"
+
+
 _TEXTS: dict[str, Callable[[ResultTable, int], str]] = {
     "file": lambda table, row: table.text["file"][row],
+    "start": _time,
     "claim": lambda table, row: table.text["claim"][row],
     "group": _group,
     "decision": lambda table, row: names.decision_name(table.text["decision"][row]),

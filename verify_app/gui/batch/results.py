@@ -30,7 +30,9 @@ from verify_app.reasons import Reason
 from verify_app.services.batch.table import ResultTable
 
 TYPING_MILLISECONDS = 200
-_WIDTHS = {"file": 240, "claim": 120, "group": 70, "decision": 105, "score": 65, "predicted_fmr": 115}
+_WIDTHS = {
+    "file": 240, "start": 140, "claim": 120, "group": 70, "decision": 105, "score": 65, "predicted_fmr": 150,
+}  # fmt: skip
 
 
 class ResultsView(QWidget):
@@ -80,6 +82,7 @@ class ResultsView(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setShowGrid(False)
         table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names of one folder differ at their end
         table.setIconSize(QSize(SIDE, SIDE))
         # Rows of one height: asking a hundred thousand rows for theirs would take seconds.
         table.verticalHeader().hide()

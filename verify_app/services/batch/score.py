@@ -224,7 +224,10 @@ class Scorer:
         return during(row, outcome.place)
 
     def _grouped(self, outcome: Outcome, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
-        reason = Reason(ReasonCode.MATCHED, f"Grouped with {size - 1} other files; the score is the mean over them.")
+        reason = Reason(
+            ReasonCode.MATCHED,
+            f"Grouped with {size - 1} other{'s' if size > 2 else ''}; the score is the mean over them.",
+        )
         item = outcome.item
         return compared(item.name, item.claim, RowDecision.GROUPED, self._compared(probe, score), reason, label)
 

@@ -18,7 +18,7 @@ from verify_app.services.batch.corrections import corrected_groups
 from verify_app.services.batch.results import read_results
 from verify_app.services.batch.summary import SUMMARY_NAME
 
-NUMERIC = ("score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "threshold", "quality")
+NUMERIC = ("score", "predicted_fmr", "predicted_fmr_low", "predicted_fmr_high", "threshold", "quality", "start", "end")
 TEXTUAL = ("file", "claim", "decision", "reason", "message")
 
 
@@ -115,7 +115,7 @@ def load_table(folder: Path) -> ResultTable:
             value = row[name]
             column.append(sys.intern(value) if name in ("decision", "reason") else value)
         for name, values in numbers.items():
-            values.append(float(row[name]) if row[name] else float("nan"))
+            values.append(float(row.get(name) or "nan"))
         groups.append(int(row.get("group") or 0))
     group = np.array(groups, np.int64)
     table = ResultTable(

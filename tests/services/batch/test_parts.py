@@ -22,6 +22,7 @@ from verify_app.services.batch.previews import preview, thumbnail
 from verify_app.services.batch.run import run_batch
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.batch.tracks import _choose
+from verify_app.services.batch.validate import look
 from verify_app.services.enrol import enrol
 
 ADA, BRUNO = "ada/face-reference-1.jpg", "bruno/face-reference-1.jpg"
@@ -109,6 +110,15 @@ def test_the_policy_chooses_among_the_people_of_a_video(app: Application, videos
     run_batch(app, job(JobKind.GROUP, videos, "largest", patterns=("both.mp4",)), tmp_path / "largest")
     (chosen,) = rows(tmp_path / "largest")
     assert chosen["file"].startswith("both.mp4#track-")
+
+
+def test_a_pair_with_a_damaged_video_is_one_row(app: Application, videos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("reference,probe\nboth.mp4,cut.mp4\ncut.mp4,both.mp4\n")
+    spec = JobSpec.of(JobKind.PAIRS, Modality.FACE, [table, videos], faces="largest", gates=False)
+    run_batch(app, spec, tmp_path / "out")
+    assert [row["decision"] for row in rows(tmp_path / "out")] == ["verified", "verified"]
+    assert look(app, spec).reasons == {}
 
 
 def test_small_and_doubtful_tracks_are_bystanders() -> None:

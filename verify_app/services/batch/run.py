@@ -85,8 +85,7 @@ def run_batch(
         cache = open_cache(app, spec)
         try:
             journal.reopen(_forgotten(journal, cache, cancelled))
-            told_apart = spec.segments if spec.modality is Modality.VOICE else not spec.aligned
-            links = linking(app, spec.modality) if told_apart else None
+            links = linking(app, spec)
             reading = EmbeddingRun(
                 spec, journal, cache, scratch, lambda: worker_pipeline(app, spec.modality), workers, links
             )

@@ -22,6 +22,7 @@ from verify_app.services.batch.choices import Method
 from verify_app.services.batch.group import group_embeddings, purity
 from verify_app.services.batch.journal import Journal, Outcome
 from verify_app.services.batch.matrix import Matrix
+from verify_app.services.batch.place import PlaceKind
 from verify_app.services.batch.rows import Row, RowDecision, compared, decided, during, skipped, unusable
 from verify_app.services.batch.spec import JobKind, JobSpec
 from verify_app.services.comparing import compare_one
@@ -107,7 +108,7 @@ class Scorer:
 
     def _pairs(self) -> Iterator[Row]:
         """Items stand in the journal as reference, probe, reference, probe …; each pair gives one row."""
-        items = iter(self._embedded())
+        items = (one for one in self._embedded() if one[0].place is None or one[0].place.kind is not PlaceKind.REST)
         for (reference, reference_embedding), (probe, probe_embedding) in zip(items, items, strict=True):
             name, claim = probe.item.name, reference.item.name
             if probe_embedding is None:

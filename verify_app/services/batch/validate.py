@@ -14,6 +14,7 @@ from verify_app.reasons import UnusableInput
 from verify_app.services.application import Application
 from verify_app.services.batch.encode import embed_file
 from verify_app.services.batch.inventory import Item
+from verify_app.services.batch.linking import linking
 from verify_app.services.batch.run import list_job_items, worker_pipeline
 from verify_app.services.batch.spec import JobSpec
 from verify_app.services.batch.unpack import readable
@@ -22,10 +23,17 @@ from verify_app.services.pace import duration
 
 if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
+    from verify_app.matching.linking import Linking
     from verify_app.voice.pipeline import VoicePipeline
 
 SAMPLED = 32
 """Files that are read for the estimate, spread evenly over the job."""
+SAMPLED_SECONDS = 20.0
+"""So much is read of each long video or recording among them; what it takes in the end is not foreseen."""
+
+
+class _Enough(Exception):
+    """Enough of a long file was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,10 @@ class Look:
         files: number of files.
         kinds: how many of each kind, by content.
         claimed: files with a claimed subject.
-        sampled: files that were read to the end.
+        sampled: files that were read to the end, or for :data:`SAMPLED_SECONDS`.
         reasons: reason codes among those, and how often.
-        seconds: estimated time of the whole job with one worker per core, None when nothing was read.
+        seconds: estimated time of the whole job with one worker per core, None when nothing was read; too short
+            where there are long videos or recordings.
     """
 
     files: int
@@ -96,13 +105,14 @@ def look(
     chosen = items[::step][:SAMPLED]
     reasons: Counter[str] = Counter()
     pipeline = worker_pipeline(app, spec.modality)
+    links = linking(app, spec)
     elapsed: list[float] = []
     with tempfile.TemporaryDirectory(prefix="verify-app-") as scratch:
         for number, item in enumerate(chosen):
             stop_if(cancelled)
             progress(number, len(chosen), item.name)
             began = time.perf_counter()
-            if reason := _refusal(pipeline, spec, item, Path(scratch)):
+            if reason := _refusal(pipeline, spec, links, item, Path(scratch)):
                 reasons[reason] += 1
             elapsed.append(time.perf_counter() - began)
     return Look(
@@ -127,10 +137,18 @@ def _kind(item: Item) -> str:
         return error.reason.code.value
 
 
-def _refusal(pipeline: FacePipeline | VoicePipeline, spec: JobSpec, item: Item, scratch: Path) -> str:
+def _refusal(
+    pipeline: FacePipeline | VoicePipeline, spec: JobSpec, links: Linking | None, item: Item, scratch: Path
+) -> str:
+    def check(seconds: float) -> None:
+        if seconds > SAMPLED_SECONDS:
+            raise _Enough
+
     try:
         with readable(item, scratch) as path:
-            embed_file(pipeline, spec, path)
+            embed_file(pipeline, spec, path, links, check)
+    except _Enough:
+        return ""
     except UnusableInput as error:
         return error.reason.code.value
     except (OSError, ValueError):

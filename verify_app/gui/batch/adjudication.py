@@ -171,7 +171,7 @@ class AdjudicationWindow(QDialog):
         self.differing.clear()
         for one in state.disagreements:
             said = ", ".join(f"{who}: {_answer_name(what)}" for who, what in sorted(one.answers.items()))
-            item = QListWidgetItem(f"{one.file}  ·  {one.claim}\n{said}")
+            item = QListWidgetItem("  ·  ".join(filter(None, (one.file, one.claim))) + f"\n{said}")
             item.setData(Qt.ItemDataRole.UserRole, (one.file, one.claim))
             self.differing.addItem(item)
         name = translate("Adjudication", "Disagreements")

@@ -161,6 +161,12 @@ def _group(table: ResultTable, row: int) -> str:
     return str(machine) if machine == now else f"{machine} → {now}"
 
 
+def _file(table: ResultTable, row: int) -> str:
+    """The name, without the time where that has a column of its own."""
+    name = table.text["file"][row]
+    return name if np.isnan(table.numbers["start"][row]) else name.rpartition("@")[0]
+
+
 def _time(table: ResultTable, row: int) -> str:
     """From when to when in a video or recording the row is about."""
     start, end = (float(table.numbers[name][row]) for name in ("start", "end"))
@@ -170,7 +176,7 @@ def _time(table: ResultTable, row: int) -> str:
 
 
 _TEXTS: dict[str, Callable[[ResultTable, int], str]] = {
-    "file": lambda table, row: table.text["file"][row],
+    "file": _file,
     "start": _time,
     "claim": lambda table, row: table.text["claim"][row],
     "group": _group,
@@ -191,4 +197,4 @@ def _tip(table: ResultTable, row: int, column: str) -> str:
         return translate(
             "Results", "Share of other people who would score this high, predicted. 95 %: {often} to {rarely}"
         ).format(often=often, rarely=rarely)
-    return _TEXTS[column](table, row)
+    return table.text["file"][row] if column == "file" else _TEXTS[column](table, row)

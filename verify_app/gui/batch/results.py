@@ -31,7 +31,7 @@ from verify_app.services.batch.table import ResultTable
 
 TYPING_MILLISECONDS = 200
 _WIDTHS = {
-    "file": 240, "start": 140, "claim": 120, "group": 70, "decision": 105, "score": 65, "predicted_fmr": 150,
+    "file": 240, "start": 130, "claim": 120, "group": 70, "decision": 105, "score": 65, "predicted_fmr": 150,
 }  # fmt: skip
 
 
@@ -82,7 +82,6 @@ class ResultsView(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setShowGrid(False)
         table.setWordWrap(False)
-        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names of one folder differ at their end
         table.setIconSize(QSize(SIDE, SIDE))
         # Rows of one height: asking a hundred thousand rows for theirs would take seconds.
         table.verticalHeader().hide()

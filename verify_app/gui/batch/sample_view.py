@@ -70,6 +70,7 @@ class SampleView(Card):
         self.body.addWidget(self.pictures, 1)
         self.body.addWidget(self.sound)
         self.body.addLayout(row(self.play_button, self.note, gap=8))
+        self.body.addStretch(0)  # a recording has no pictures to fill the card
         self.clear_sample()
 
     def clear_sample(self) -> None:

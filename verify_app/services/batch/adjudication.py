@@ -21,7 +21,7 @@ from verify_app.services.batch.rows import RowDecision
 
 ADJUDICATION_NAME = "adjudication.csv"
 _COLUMNS = ("file", "claim", "reviewer", "answer", "at")
-_ACCEPTED = frozenset({RowDecision.VERIFIED.value, RowDecision.MATCHED.value})
+_ACCEPTED = frozenset({RowDecision.VERIFIED.value, RowDecision.MATCHED.value, RowDecision.GROUPED.value})
 _REFUSED = frozenset({RowDecision.NOT_VERIFIED.value, RowDecision.UNKNOWN.value})
 
 Key = tuple[str, str]

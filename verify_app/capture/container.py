@@ -100,6 +100,17 @@ def video_stream(container: Any, path: str | Path) -> Any:
     return stream
 
 
+def sound_stream(container: Any, path: str | Path) -> Any:
+    """The first sound track.
+
+    Raises:
+        UnusableInput: MODALITY_MISMATCH without sound.
+    """
+    if not container.streams.audio:
+        raise UnusableInput(ReasonCode.MODALITY_MISMATCH, f"{path} holds no sound.", "Use a recording of the voice.")
+    return container.streams.audio[0]
+
+
 def seconds_of(container: Any, stream: Any) -> float:
     """Length that the header names, 0 when it names none."""
     if stream.duration and stream.time_base:

@@ -77,21 +77,12 @@ def load_sound(path: str | Path, kind: str) -> Sample:
             recording = Recording(file.samplerate, file.channels, frames, blocks)
             return voice_sample(path, recording, digest, {"format": kind, "subtype": file.subtype_info})
     except soundfile.LibsndfileError:
-        raise UnusableInput(
-            ReasonCode.FILE_UNREADABLE,
-            f"{path} begins like a {kind.upper()} recording but cannot be decoded.",
-            "Play it in an audio player and save it again as WAV or FLAC, or record it again.",
-        ) from None
+        raise undecodable_error(path, kind) from None
 
 
 def voice_sample(path: str | Path, recording: Recording, digest: str, details: dict[str, Any]) -> Sample:
     """Decode a recording into a voice sample; raises as :func:`load_sound` does."""
-    if recording.rate not in _RATES:
-        raise UnusableInput(
-            ReasonCode.FORMAT_UNSUPPORTED,
-            f"{path} has {recording.rate} samples a second, which cannot carry speech.",
-            "Record with 16 000 samples a second or more.",
-        )
+    check_rate(path, recording.rate)
     if recording.frames is not None and recording.frames > MAX_SECONDS * recording.rate:
         raise too_long_error(path, f"it lasts {recording.frames / recording.rate / 60:.0f} minutes")
     waveform, clipped, decoded = _decode(path, recording)
@@ -118,6 +109,34 @@ def truncated_error(path: str | Path) -> UnusableInput:
         f"{path} is cut off: the file ends before the recording does.",
         "Copy or download the file again.",
     )
+
+
+def undecodable_error(path: str | Path, kind: str) -> UnusableInput:
+    """The reason for a recording whose beginning alone is sound."""
+    return UnusableInput(
+        ReasonCode.FILE_UNREADABLE,
+        f"{path} begins like a {kind.upper()} recording but cannot be decoded.",
+        "Play it in an audio player and save it again as WAV or FLAC, or record it again.",
+    )
+
+
+def not_numbers_error(path: str | Path) -> UnusableInput:
+    """The reason for a floating-point recording with infinities or worse."""
+    return UnusableInput(
+        ReasonCode.FILE_UNREADABLE,
+        f"{path} holds values that are not numbers.",
+        "Export the recording again, for example as 16-bit WAV.",
+    )
+
+
+def check_rate(path: str | Path, rate: int) -> None:
+    """Raise FORMAT_UNSUPPORTED for a number of samples a second that no recording of speech has."""
+    if rate not in _RATES:
+        raise UnusableInput(
+            ReasonCode.FORMAT_UNSUPPORTED,
+            f"{path} has {rate} samples a second, which cannot carry speech.",
+            "Record with 16 000 samples a second or more.",
+        )
 
 
 def clipped_share(samples: NDArray[np.float32]) -> float:
@@ -152,11 +171,7 @@ def _mix(path: str | Path, recording: Recording, channel: int | None) -> tuple[F
         if total > MAX_SECONDS * recording.rate:
             raise too_long_error(path, f"it lasts more than {MAX_SECONDS // 60} minutes")
         if not np.isfinite(block).all():
-            raise UnusableInput(
-                ReasonCode.FILE_UNREADABLE,
-                f"{path} holds values that are not numbers.",
-                "Export the recording again, for example as 16-bit WAV.",
-            )
+            raise not_numbers_error(path)
         energy += np.square(block, dtype=np.float64).sum(axis=0)
         parts.append(block.mean(axis=1) if channel is None else block[:, channel].copy())
     return (np.concatenate(parts) if parts else np.empty(0, np.float32)), energy

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.capture.content import Content, open_error
-from verify_app.capture.sound import RATE, truncated_error
+from verify_app.capture.sound import RATE, check_rate, not_numbers_error, truncated_error, undecodable_error
 from verify_app.capture.sound_header import is_truncated
 from verify_app.domain import FloatArray, Modality, Sample
 from verify_app.native import quiet_stderr
-from verify_app.reasons import ReasonCode, UnusableInput
+from verify_app.reasons import UnusableInput
 
 BLOCK_SECONDS = 4.0
 
@@ -29,12 +29,7 @@ def read_waveform(path: str | Path, content: Content) -> Iterator[FloatArray]:
     """
     blocks = _track(path, content.format) if content.kind == "container" else _file(path, content.format)
     rate = next(blocks)
-    if not isinstance(rate, int) or not 4_000 <= rate <= 768_000:
-        raise UnusableInput(
-            ReasonCode.FORMAT_UNSUPPORTED,
-            f"{path} has {rate} samples a second, which cannot carry speech.",
-            "Record with 16 000 samples a second or more.",
-        )
+    check_rate(path, rate)
     resampler = _resampler(rate)
     damage: UnusableInput | None = None
     try:
@@ -76,11 +71,7 @@ def _file(path: str | Path, kind: str) -> Iterator[Any]:
         with quiet_stderr():
             file = soundfile.SoundFile(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
     except soundfile.LibsndfileError:
-        raise UnusableInput(
-            ReasonCode.FILE_UNREADABLE,
-            f"{path} begins like a {kind.upper()} recording but cannot be decoded.",
-            "Play it in an audio player and save it again as WAV or FLAC, or record it again.",
-        ) from None
+        raise undecodable_error(path, kind) from None
     except (OSError, ValueError) as error:
         raise open_error(path, error) from None
     with file:
@@ -99,16 +90,12 @@ def _file(path: str | Path, kind: str) -> Iterator[Any]:
 
 def _track(path: str | Path, kind: str) -> Iterator[Any]:
     """The rate, then blocks (samples, channels)."""
-    from verify_app.capture.container import decoded, opened, seconds_of
+    from verify_app.capture.container import decoded, opened, seconds_of, sound_stream
 
     with opened(path, kind, whole=False) as container:
         import av
 
-        if not container.streams.audio:
-            raise UnusableInput(
-                ReasonCode.MODALITY_MISMATCH, f"{path} holds no sound.", "Use a recording of the voice."
-            )
-        stream = container.streams.audio[0]
+        stream = sound_stream(container, path)
         rate = int(stream.rate or 0)
         # Only the length of the track itself is a promise: the video beside it may well last longer.
         promised = seconds_of(container, stream) if stream.duration else 0.0
@@ -129,11 +116,7 @@ def _track(path: str | Path, kind: str) -> Iterator[Any]:
 def _one_channel(path: str | Path, block: NDArray[np.float32]) -> FloatArray:
     """The mean of the channels, or the loudest where they cancel each other (one wire crossed)."""
     if not np.isfinite(block).all():
-        raise UnusableInput(
-            ReasonCode.FILE_UNREADABLE,
-            f"{path} holds values that are not numbers.",
-            "Export the recording again, for example as 16-bit WAV.",
-        )
+        raise not_numbers_error(path)
     mixed = block.mean(axis=1)
     if block.shape[1] > 1:
         energy = np.square(block, dtype=np.float64).sum(axis=0)

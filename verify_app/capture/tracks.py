@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verify_app.capture.container import opened, picture_of, seconds_of, undecodable, video_stream, video_streams
+from verify_app.capture.container import (
+    opened,
+    picture_of,
+    seconds_of,
+    sound_stream,
+    undecodable,
+    video_stream,
+    video_streams,
+)
 from verify_app.capture.sound import MAX_SECONDS, Recording, too_long_error, voice_sample
 from verify_app.domain import ImageArray, Modality, Sample
 from verify_app.native import opencv
-from verify_app.reasons import ReasonCode, UnusableInput
 
 MAX_FRAMES = 8
 _CANDIDATES = 3 * MAX_FRAMES
@@ -53,11 +60,7 @@ def load_track(path: str | Path, kind: str) -> Sample:
         UnusableInput: as :func:`verify_app.capture.sound.load_sound`; MODALITY_MISMATCH without sound.
     """
     with opened(path, kind) as container:
-        if not container.streams.audio:
-            raise UnusableInput(
-                ReasonCode.MODALITY_MISMATCH, f"{path} holds no sound.", "Use a recording of the voice."
-            )
-        stream = container.streams.audio[0]
+        stream = sound_stream(container, path)
         seconds = seconds_of(container, stream)
         if seconds > MAX_SECONDS:
             raise too_long_error(path, f"it lasts {seconds / 60:.0f} minutes")

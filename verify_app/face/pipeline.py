@@ -20,9 +20,9 @@ from verify_app.reasons import ReasonCode, StateError, UnusableInput
 
 _BATCH = 32
 # A face less than this share of the largest one's width is a bystander in the background.
-_BYSTANDER = 0.3
+BYSTANDER = 0.3
 # A face found with so much less certainty than the surest one is most likely none.
-_DOUBT = 0.2
+DOUBT = 0.2
 PREPROCESSING = {"face-112-uint8-1": False, "face-112-mirror-1": True}
 
 
@@ -201,9 +201,9 @@ class FacePipeline:
 
 
 def _choose(found: list[Face], policy: FacePolicy, sample: Sample) -> Face:
-    found = [face for face in found if face.score >= found[0].score - _DOUBT]
+    found = [face for face in found if face.score >= found[0].score - DOUBT]
     largest = max(found, key=_size)
-    near = [face for face in found if _size(face) >= _BYSTANDER * _size(largest)]
+    near = [face for face in found if _size(face) >= BYSTANDER * _size(largest)]
     if policy is FacePolicy.LARGEST or len(near) == 1:
         return largest
     if policy is FacePolicy.LARGEST_CENTRED:

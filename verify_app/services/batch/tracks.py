@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from verify_app.face.pipeline import FacePipeline
     from verify_app.face.tracking import Track
 
-_BYSTANDER = 0.3  # as in photographs: a face less than this share of the largest one's size is in the background
-_DOUBT = 0.2  # a face found with so much less certainty than the surest one is most likely none
-
 
 def embed_video(
     pipeline: FacePipeline, spec: JobSpec, path: Path, kind: str, links: Linking, check: Callable[[float], None]
@@ -72,10 +69,12 @@ def embed_video(
 
 
 def _choose(tracks: list[Track], policy: str, path: Path) -> Track:
+    from verify_app.face.pipeline import BYSTANDER, DOUBT
+
     surest = max(track.score for track in tracks)
-    likely = [track for track in tracks if track.score >= surest - _DOUBT]
+    likely = [track for track in tracks if track.score >= surest - DOUBT]
     largest = max(likely, key=lambda track: track.size)
-    near = [track for track in likely if track.size >= _BYSTANDER * largest.size]
+    near = [track for track in likely if track.size >= BYSTANDER * largest.size]
     if policy == "largest" or len(near) == 1:
         return largest
     if policy == "largest-centred":

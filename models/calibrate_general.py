@@ -4,7 +4,8 @@
 
 Every development sample is embedded by the encoder of the manifest, as the application does it (faces are
 aligned crops; the speech of recordings is found first), all pairs are scored, and for one and for three
-references one calibration is fitted and written to ``models/<name>/calibration.json``. When both modalities
+references one calibration is fitted and written to ``models/<name>/calibration.json``, and the trials themselves,
+counted in bins, to ``models/<name>/trials.npz``. When both modalities
 are calibrated, fusion is measured on chimeric people, and the figures in ``docs/calibration.md`` are renewed.
 Run it again whenever an encoder changes: a calibration holds for one encoder file only. It takes three minutes of
 one core, and half of that again with what ``--cache`` kept.
@@ -26,7 +27,7 @@ import numpy as np
 
 from verify_app.calibration.fit import fit
 from verify_app.calibration.model import Calibration
-from verify_app.calibration.shipped import write
+from verify_app.calibration.shipped import write, write_trials
 from verify_app.domain import Modality, Sample
 from verify_app.encoders.manifest import load_manifest
 from verify_app.evaluation.report import summarise
@@ -74,7 +75,7 @@ def calibrate(modality: Modality, embedded: LabelledVectors, arguments: Any) -> 
         file = arguments.embeddings / f"{modality.value}-dev.npz"
         np.savez(file, vectors=vectors, subjects=subjects, quality=embedded.quality, modality=modality.value)
     entry = load_manifest().default(f"{modality.value}-encoder")
-    calibrations, rows = [], []
+    calibrations, rows, scored = [], [], {}
     for references in arguments.references:
         pairs = score_pairs(vectors, subjects, references=references)
         calibration = fit(
@@ -87,8 +88,10 @@ def calibrate(modality: Modality, embedded: LabelledVectors, arguments: Any) -> 
             origin="general",
         )
         calibrations.append(calibration)
+        scored[references] = pairs.trials
         rows.append(_tell(calibration, summarise(pairs.trials).as_dict()))
     print("wrote", write(entry.path.parent, calibrations))
+    print("wrote", write_trials(entry.path.parent, entry.contract.id, scored))
     return rows
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from verify_app.domain import Interval
 from verify_app.evaluation.intervals import needed_for
+from verify_app.evaluation.live import LiveRates
 from verify_app.evaluation.trials import TrialScores
-from verify_app.gui.calibration.readings import LiveRates, histogram, reliability
+from verify_app.gui.calibration.readings import histogram, reliability
 from verify_app.gui.calibration.what_if import false_alarm_rate
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from tests.evaluation.people import vectors
 from verify_app.cli.main import run
-from verify_app.reasons import Cancelled, UnusableInput
+from verify_app.reasons import Cancelled, UnusableInput, UsageError
 from verify_app.services.bench.fusion import measure_fusion
+from verify_app.services.bench.maps import TSNE, UMAP, EmbeddingMap, embedding_map, methods_installed, redrawn
 from verify_app.services.bench.report import render
-from verify_app.services.bench.run import embedding_map, run_bench
+from verify_app.services.bench.run import run_bench
 from verify_app.services.bench.saliency import BAND_EDGES, TIME_CELLS, face_saliency, voice_saliency
 from verify_app.services.vector_table import LabelledVectors
 
@@ -48,11 +49,46 @@ def test_too_few_subjects_and_cancelling() -> None:
 
 
 def test_the_map_shows_the_best_represented_subjects() -> None:
-    points, who, share = embedding_map(X, NAMES, most=3)
-    assert points.shape == (15, 2)
-    assert np.unique(who).size == 3
-    assert 0 < share <= 1
-    assert points.mean(axis=0) == pytest.approx([0, 0], abs=1e-9)
+    drawn = embedding_map(X, NAMES, most=3)
+    assert drawn.coordinates.shape == (15, 2)
+    assert np.unique(drawn.subjects).size == 3
+    assert drawn.share is not None
+    assert 0 < drawn.share <= 1
+    assert drawn.coordinates.mean(axis=0) == pytest.approx([0, 0], abs=1e-9)
+
+
+def neighbours_of_the_same_person(drawn: EmbeddingMap) -> float:
+    """Share of points whose nearest neighbour is of the same person."""
+    distances = np.linalg.norm(drawn.coordinates[:, None] - drawn.coordinates[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return float(np.mean(drawn.subjects[distances.argmin(axis=1)] == drawn.subjects))
+
+
+@pytest.mark.parametrize("method", [TSNE, UMAP])
+def test_maps_that_keep_neighbours_together(method: str) -> None:
+    if method == UMAP:
+        pytest.importorskip("umap", reason="UMAP is an extra")
+    close, names = vectors(10, 6, within=0.4)
+    components = embedding_map(close, names)
+    seen: list[int] = []
+    drawn = redrawn(components, method, progress=lambda done, _total, _text="": seen.append(done))
+    assert drawn.coordinates.shape == (60, 2)
+    assert drawn.share is None
+    assert neighbours_of_the_same_person(drawn) > max(0.8, neighbours_of_the_same_person(components))
+    assert seen == sorted(seen)
+    with pytest.raises(Cancelled):
+        redrawn(components, method, cancelled=lambda: True)
+
+
+def test_maps_that_cannot_be_drawn() -> None:
+    components = embedding_map(X, NAMES, most=1)
+    with pytest.raises(UnusableInput, match="8 samples"):
+        redrawn(components, TSNE)
+    with pytest.raises(UsageError, match="magic"):
+        redrawn(components, "magic")
+    if UMAP not in methods_installed():
+        with pytest.raises(UsageError, match="not installed"):
+            redrawn(components, UMAP)
 
 
 def test_fusion_of_chimeras_beats_either_modality() -> None:

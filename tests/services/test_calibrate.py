@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from tests.evaluation.people import people, vectors
 from verify_app.cli.main import run
-from verify_app.domain import Modality
+from verify_app.domain import Embedding, Modality, Quality
 from verify_app.services.application import Application
+from verify_app.services.enrol import contract_dict
+from verify_app.services.people import remove as remove_person
 from verify_app.services.settings import load_settings
 
 Shell = Callable[..., tuple[int, dict[str, Any]]]
@@ -206,3 +209,97 @@ def test_a_folder_of_people(shell: Shell, tmp_path: Path) -> None:
 def test_nobody_enrolled(shell: Shell) -> None:
     code, found = shell("calibrate", "--people")
     assert (code, found["reason"]["code"]) == (4, "nobody_enrolled")
+
+
+@pytest.mark.parametrize("name", ["plda", "as-norm"])
+def test_a_fitted_similarity_decides_when_its_calibration_is_in_use(shell: Shell, tmp_path: Path, name: str) -> None:
+    x, y = vectors(30, 5, dimension=32)
+    with Application(load_settings()) as app:
+        for person in range(30):
+            store_person(app, f"person {person}", x[y == person][:4])
+    code, found = shell("calibrate", "--people", "--similarity", name, "--target-fmr", "0.01", "--name", "mine")
+    assert code == 0, found["reason"]
+    assert found["similarity"].startswith(name)
+    assert found["fitted"]["subjects"] == 20
+    assert any("fitted to 20 people" in line for line in found["history"])
+    assert [one["references"] for one in found["more"]] == [3]
+    with Application(load_settings()) as app:
+        from verify_app.services.comparing import decide_for
+
+        references = {Modality.FACE: x[y == 3][:3]}
+        own, other = (embedding(app, vector) for vector in (x[y == 3][4], x[y == 4][4]))
+        mated = decide_for(app, {Modality.FACE: [own]}, references, 0.01)
+        assert mated.comparisons[0].similarity == found["similarity"]
+        assert (mated.verified, mated.comparisons[0].calibration) == (True, "mine, 3 references")
+        assert not decide_for(app, {Modality.FACE: [other]}, references, 0.01).verified
+    # What is exported has no embedding of anybody in it, unless it is asked for.
+    out = tmp_path / "mine.json"
+    code, refused = shell("calibrate", "export", "mine", "--out", str(out))
+    if name == "as-norm":
+        assert (code, out.exists()) == (2, False)
+        assert "embeddings of people" in refused["reason"]["message"]
+        assert shell("calibrate", "export", "mine", "--out", str(out), "--with-embeddings")[0] == 0
+    else:
+        assert code == 0
+    assert out.stat().st_mode & 0o077 == 0
+    assert "parameters" not in shell("calibrate", "show", "mine")[1]
+    assert shell("calibrate", "import", str(out))[0] == 0
+    # A record that was changed is not kept.
+    text = json.loads(out.read_text())
+    text["parameters"]["record"]["kind"] = "magic"
+    out.write_text(json.dumps(text))
+    assert shell("calibrate", "import", str(out))[0] == 4
+    # Erasing a person erases their embeddings wherever they are.
+    names = {one["name"] for one in shell("calibrate", "list")[1]["calibrations"]}
+    assert names == {"mine", "mine, 3 references"}
+    assert shell("people", "remove", "person 0", "--yes")[0] == 0
+    with Application(load_settings()) as app:
+        for person in range(1, 11):  # of thirty, twenty are in the cohort
+            remove_person(app, f"person {person}")
+    left = shell("calibrate", "list")[1]["calibrations"]
+    assert bool(left) == (name == "plda")
+
+
+def store_person(app: Application, name: str, rows: np.ndarray) -> None:
+    """Enrol a person with embeddings that are there already."""
+    person = app.store.add_person(name)
+    for place, row in enumerate(rows):
+        digest = hashlib.sha256(f"{name} {place}".encode()).hexdigest()
+        sample = app.store.add_sample(person.id, "face", digest, "a test", "file", {"score": 0.9})
+        vector = np.ascontiguousarray(row, "<f4").tobytes()
+        app.store.add_template(person.id, sample.id, "face", contract_dict(app.contract(Modality.FACE)), vector)
+
+
+def embedding(app: Application, vector: np.ndarray) -> Embedding:
+    """An embedding under the present contract."""
+    return Embedding(vector, app.contract(Modality.FACE), Modality.FACE, Quality(0.9), "0" * 64)
+
+
+@pytest.mark.parametrize("bad", ["plda", "magic", "pca-99"])
+def test_similarities_that_cannot_be_fitted(shell: Shell, tmp_path: Path, bad: str) -> None:
+    file = str(write_scores(tmp_path / "s.csv", 12))
+    assert shell("calibrate", "--scores", file, "--similarity", bad)[0] == 2
+    x, y = vectors(8, 4)
+    np.savez(tmp_path / "x.npz", vectors=x, subjects=y)
+    code, found = shell("calibrate", "--embeddings", str(tmp_path / "x.npz"), "--similarity", bad)
+    assert code == (2 if bad == "magic" else 3), found
+
+
+def test_costs_put_the_threshold_where_errors_cost_least(shell: Shell, tmp_path: Path) -> None:
+    file = str(write_scores(tmp_path / "s.csv", 40))
+    arguments = ("calibrate", "--scores", file, "--cost-false-match", "10", "--prior", "0.5")
+    code, found = shell(*arguments)
+    assert code == 0
+    cost = found["cost"]
+    assert cost["llr_threshold"] == pytest.approx(np.log(10))
+    assert found["threshold"] == pytest.approx(cost["threshold"], abs=2e-3)
+    assert found["target_fmr"] == pytest.approx(cost["predicted_fmr"]["value"], rel=0.1)
+    assert cost["min_dcf"] <= cost["dcf"] < 1.3 * cost["min_dcf"] + 0.02
+    kinds = [one["kind"] for one in found["operating_points"]]
+    assert kinds == ["target", "target", "target", "equal", "cost"]
+    assert found["operating_points"][-1]["threshold"] == cost["threshold"]
+    code, found = shell(*arguments, "--target-fmr", "0.01", "--cost-false-non-match", "2")
+    assert (code, found["target_fmr"], found["cost"]["cost_false_non_match"]) == (0, 0.01, 2)
+    assert shell("calibrate", "--scores", file)[1]["cost"] is None
+    for bad in (("--prior", "1"), ("--cost-false-match", "0"), ("--cost-false-match", "1e30")):
+        assert shell("calibrate", "--scores", file, *bad)[0] == 2

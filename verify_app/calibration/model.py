@@ -17,6 +17,8 @@ from verify_app.evaluation.intervals import CONFIDENCE
 from verify_app.reasons import ReasonCode, StateError
 
 SCHEMA = 1
+UNFITTED = ("cosine", "euclidean")
+"""Similarities that have no parameters; every other one decides only with those it was calibrated with."""
 ROUNDING = 1e-9
 """Relative slack of comparisons between rates, for floating-point noise."""
 
@@ -82,6 +84,10 @@ class Calibration:
         curve: the tabulated meaning of scores.
         figures: error rates and costs measured at fitting, ready for JSON.
         history: what was done to the data before the fit, one sentence each (exclusions with reasons).
+        parameters: of a fitted similarity, else None: ``record`` (see :mod:`verify_app.matching.records`),
+            ``contract`` (of the embeddings it was fitted to), ``embeddings`` (how many embeddings of people the
+            record holds), ``samples`` (ids of the stored samples these are of) and ``subjects`` (how many people
+            it was fitted to).
     """
 
     name: str
@@ -105,6 +111,12 @@ class Calibration:
     curve: Curve
     figures: dict[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    parameters: dict[str, Any] | None = None
+
+    @property
+    def embeddings(self) -> int:
+        """How many embeddings of people its similarity holds: biometric data."""
+        return 0 if self.parameters is None else int(self.parameters["embeddings"])
 
     def llr(self, score: float) -> float:
         """Natural-log likelihood ratio mated : non-mated of ``score``."""
@@ -135,6 +147,18 @@ class Calibration:
         left, right = self.curve.score[place - 1], self.curve.score[place]
         return float(left + part * (right - left))
 
+    def threshold_at_llr(self, llr: float) -> float:
+        """Smallest score whose log-likelihood ratio is at least ``llr``; infinity when no score has that."""
+        within = self.curve.llr >= llr
+        if not within.any():
+            return math.inf
+        place = int(np.argmax(within))
+        if place == 0:
+            return float(self.curve.score[0])
+        before, after = self.curve.llr[place - 1], self.curve.llr[place]
+        left, right = self.curve.score[place - 1], self.curve.score[place]
+        return float(left + (llr - before) / (after - before) * (right - left))
+
     def supports(self, fmr: float) -> bool:
         """Whether these data are enough to claim a false-match rate of at most ``fmr`` at 95 %."""
         return fmr * (1 + ROUNDING) >= self.supported_fmr
@@ -143,8 +167,8 @@ class Calibration:
         """Do nothing when the calibration holds for this contract and similarity today.
 
         Raises:
-            StateError: CALIBRATION_INVALID for another contract or similarity, CALIBRATION_EXPIRED from
-                the day it expires.
+            StateError: CALIBRATION_INVALID for another contract or similarity, or without the parameters of
+                its similarity; CALIBRATION_EXPIRED from the day it expires.
         """
         advice = "Calibrate again with the present model and samples."
         if contract_id != self.contract_id:
@@ -157,6 +181,13 @@ class Calibration:
             raise StateError(
                 ReasonCode.CALIBRATION_INVALID,
                 f"The calibration {self.name!r} holds for {self.similarity} scores, not for {similarity}.",
+                advice,
+            )
+        if self.similarity not in UNFITTED and (self.parameters or {}).get("contract") != contract_id:
+            lack = "has lost" if self.parameters is None else "was made for another model or preprocessing than"
+            raise StateError(
+                ReasonCode.CALIBRATION_INVALID,
+                f"The calibration {self.name!r} {lack} the parameters of its similarity, {self.similarity}.",
                 advice,
             )
         if self.expires is not None and today >= self.expires:
@@ -248,6 +279,7 @@ def _parse(record: Any) -> Calibration:
         curve=Curve(**curve),
         figures=dict(record["figures"]),
         history=tuple(str(line) for line in record["history"]),
+        parameters=_parameters(record.get("parameters")),
     )
     if calibration.origin not in {"general", "own"}:
         raise ValueError(f"its origin is {calibration.origin!r}")
@@ -257,6 +289,23 @@ def _parse(record: Any) -> Calibration:
     if reachable and calibration.predicted_fmr(calibration.threshold).value > calibration.target_fmr * (1 + 1e-6):
         raise ValueError("its threshold accepts more false matches than its target allows")
     return calibration
+
+
+def _parameters(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("record"), dict):
+        raise TypeError("parameters must hold the record of a similarity")
+    samples = found.get("samples")
+    if not isinstance(samples, list) or not all(isinstance(one, str) for one in samples):
+        raise TypeError("the samples of its parameters must be a list of ids")
+    return {
+        "record": found["record"],
+        "contract": _text(found, "contract"),
+        "embeddings": _count(found, "embeddings", 0),
+        "samples": samples,
+        "subjects": _count(found, "subjects", 1),
+    }
 
 
 def _text(record: dict[str, Any], key: str) -> str:

@@ -44,6 +44,10 @@ def bench(
         list[int] | None, typer.Option("--dimension", metavar="D", help="Shorten to this length. Repeatable.")
     ] = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the report as HTML.")] = None,
+    map_by: Annotated[
+        str,
+        typer.Option("--map", metavar="METHOD", help="How the report maps the people: pca, t-sne, or umap (an extra)."),
+    ] = "pca",
     json: state.JsonFlag = False,
 ) -> None:
     """Compare similarities, normalisations and dimensions on the same data.
@@ -66,12 +70,17 @@ def bench(
         raise UsageError(ReasonCode.USAGE, f"{what}: {', '.join(given)}.", "See verify-app bench --help.")
     if any(dimension < 1 for dimension in dimensions or []):
         raise UsageError(ReasonCode.USAGE, "A dimension is a whole number of at least 1.")
+    from dataclasses import replace
+
+    from verify_app.services.bench.maps import redrawn
     from verify_app.services.bench.report import write_report
     from verify_app.services.bench.run import DIMENSIONS, run_bench
 
     vectors, subjects, source = _vectors(embeddings, folder, chosen_modality(modality) or Modality.FACE, aligned)
     with shown_progress("comparing") as progress:
         result = run_bench(vectors, subjects, source, dimensions=dimensions or DIMENSIONS, progress=progress)
+        if map_by != "pca":
+            result = replace(result, map=redrawn(result.map, map_by, progress=progress))
     text = _text(result)
     payload = result.as_dict()
     if out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
+    from verify_app.evaluation.cost import Costs
     from verify_app.services.calibrate import Calibrated
     from verify_app.services.calibration_library import Listed
     from verify_app.services.trial_sets import TrialSet
@@ -46,6 +48,12 @@ def calibrate(
     embeddings: Annotated[
         str | None, typer.Option(metavar="X.npz", help="Vectors from anywhere, with subjects (NPZ or Parquet).")
     ] = None,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="The general set that comes with the encoder, counted in bins.")
+    ] = False,
+    references: Annotated[
+        int, typer.Option(metavar="N", help="For --shipped: references behind each score, 1 or 3.")
+    ] = 1,
     general: Annotated[
         bool, typer.Option("--general", help="Go back to the calibrations shipped with the encoders.")
     ] = False,
@@ -57,9 +65,40 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    similarity: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How embeddings are compared: cosine, euclidean, mahalanobis, lda, plda, kernel, as-norm, local, "
+            "pca-D or truncated-D (D dimensions). All but the first two are fitted to some people and calibrated on "
+            "the others, and are saved with the calibration.",
+        ),
+    ] = "cosine",
     target_fmr: Annotated[
-        float, typer.Option(metavar="RATE", help="False-match rate of the operating point.", show_default=True)
-    ] = 1e-3,
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="False-match rate of the operating point; 0.001 when neither it nor a cost is given.",
+            show_default=False,
+        ),
+    ] = None,
+    cost_false_match: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Cost of accepting somebody else; 1 unless given.", show_default=False),
+    ] = None,
+    cost_false_non_match: Annotated[
+        float | None,
+        typer.Option(metavar="Y", help="Cost of refusing the right person; 1 unless given.", show_default=False),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Share of claims that are true; 0.01 unless given. With a cost or a prior the operating point is "
+            "where errors cost least (Bayes), unless --target-fmr is given too.",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[
         str, typer.Option(metavar="METHOD", help="auto, logistic, isotonic or tail; auto takes the best of them.")
     ] = "auto",
@@ -91,6 +130,8 @@ def calibrate(
       verify-app calibrate --people
       verify-app calibrate --folder photos/ --target-fmr 1e-4
       verify-app calibrate --scores scores.csv --json
+      verify-app calibrate --people --similarity plda
+      verify-app calibrate --people --cost-false-match 100 --prior 0.9
       verify-app calibrate list
       verify-app calibrate use "face 2026-05-01"
       verify-app calibrate export "face 2026-05-01" --out face.json
@@ -100,8 +141,10 @@ def calibrate(
     """
     if context.invoked_subcommand is not None:
         return
+    if references < 1:
+        raise UsageError(ReasonCode.USAGE, "--references is a whole number of at least 1.")
     given = {"--scores": scores, "--folder": folder, "--people": people, "--trials": trials}
-    given |= {"--embeddings": embeddings, "--general": general}
+    given |= {"--embeddings": embeddings, "--shipped": shipped, "--general": general}
     chosen = [option for option, value in given.items() if value]
     if len(chosen) != 1:
         what = "Give one source" if not chosen else f"Give only one of {' and '.join(chosen)}"
@@ -109,50 +152,93 @@ def calibrate(
     state.check_target(target_fmr)
     if general:
         _back_to_general(chosen_modality(modality))
+    costs = _costs(prior, cost_false_non_match, cost_false_match)
+    from verify_app.cli.operating_points import points_table
+    from verify_app.evaluation.live import LiveRates
     from verify_app.services.calibrate import CalibrateOptions
     from verify_app.services.calibrate import calibrate as run
+    from verify_app.services.operating_points import cost_figures, operating_points
 
     with shown_progress("embedding") as progress:
-        source = _source(
-            scores, folder, trials, embeddings, chosen_modality(modality), root, aligned, exclude, progress
-        )
-    options = CalibrateOptions(target_fmr, method, name, valid_days or None, save_anyway, use)
+        taken = _Source(scores, folder, trials, embeddings, references if shipped else 0, root, aligned, progress)
+        source = _load(taken, chosen_modality(modality), similarity, exclude or [])
+    least_cost = costs if target_fmr is None else None
+    options = CalibrateOptions(target_fmr or 1e-3, method, name, valid_days or None, save_anyway, use, least_cost)
     result = run(state.application(), source, options)
+    live = LiveRates(source.trials)
     payload = _payload(result, source)
-    state.finish(payload, _text(result, source), 4 if result.refusal is not None else 0)
+    payload["operating_points"] = [point.as_dict() for point in operating_points(live, result.calibration, costs)]
+    payload["cost"] = cost_figures(live, result.calibration, costs) if costs is not None else None
+    text = _text(result, source, points_table(operating_points(live, result.calibration, costs)))
+    state.finish(payload, text, 4 if result.refusal is not None else 0)
 
 
-def _source(
-    scores: str | None,
-    folder: str | None,
-    trials: str | None,
-    embeddings: str | None,
-    modality: Modality | None,
-    root: str | None,
-    aligned: bool,
-    exclude: Sequence[str] | None,
-    progress: Any,
-) -> TrialSet:
+def _costs(prior: float | None, false_non_match: float | None, false_match: float | None) -> Costs | None:
+    """What is at stake, None when nothing was said about it."""
+    if prior is None and false_non_match is None and false_match is None:
+        return None
+    from verify_app.evaluation.cost import Costs
+
+    try:
+        return Costs(
+            0.01 if prior is None else prior,
+            1.0 if false_non_match is None else false_non_match,
+            1.0 if false_match is None else false_match,
+        )
+    except ValueError as error:
+        text = str(error)
+        raise UsageError(
+            ReasonCode.USAGE, f"{text[:1].upper()}{text[1:]}.", "See verify-app calibrate --help."
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the trials come from; the people enrolled when nothing is given."""
+
+    scores: str | None
+    folder: str | None
+    trials: str | None
+    embeddings: str | None
+    shipped: int
+    root: str | None
+    aligned: bool
+    progress: Any
+
+
+def _load(source: _Source, modality: Modality | None, similarity: str, exclude: Sequence[str]) -> TrialSet:
+    from verify_app.calibration.model import UNFITTED
     from verify_app.services import trial_sets
     from verify_app.services.calibrate import from_vector_file, without_samples
 
-    application = state.application()
-    left_out = _exclusions(exclude or [])
-    if scores is not None and modality is None:
-        return trial_sets.from_scores(scores)
-    if scores is not None and modality is not None:
-        return trial_sets.from_scores(scores, modality.value, application.contract(modality).id, "cosine")
-    if embeddings is not None:
-        found = from_vector_file(embeddings)
-    elif trials is not None:
-        place = Path(root) if root else None
-        found = trial_sets.from_trials(application, trials, modality, root=place, aligned=aligned, progress=progress)
-    elif folder is not None:
-        chosen = modality or trial_sets.modality_of_folder(folder)
-        found = trial_sets.from_folder(application, folder, chosen, aligned=aligned, progress=progress)
+    application, progress = state.application(), source.progress
+    left_out = _exclusions(exclude)
+    finished = source.scores is not None or source.shipped
+    if finished and similarity not in UNFITTED[: 1 if source.shipped else None]:
+        raise UsageError(
+            ReasonCode.USAGE,
+            f"Finished scores cannot be compared by {similarity}: that takes the samples or their embeddings.",
+            "Give --people, --folder, --trials or --embeddings.",
+        )
+    if source.shipped:
+        return trial_sets.from_shipped(application, modality or Modality.FACE, source.shipped)
+    if source.scores is not None and modality is None:
+        return trial_sets.from_scores(source.scores)
+    if source.scores is not None and modality is not None:
+        return trial_sets.from_scores(source.scores, modality.value, application.contract(modality).id, similarity)
+    if source.embeddings is not None:
+        found = from_vector_file(source.embeddings)
+    elif source.trials is not None:
+        place = Path(source.root) if source.root else None
+        found = trial_sets.from_trials(
+            application, source.trials, modality, root=place, aligned=source.aligned, progress=progress
+        )
+    elif source.folder is not None:
+        chosen = modality or trial_sets.modality_of_folder(source.folder)
+        found = trial_sets.from_folder(application, source.folder, chosen, aligned=source.aligned, progress=progress)
     else:
         found = trial_sets.from_people(application, modality or Modality.FACE)
-    return without_samples(found, left_out)
+    return without_samples(found, left_out).compared_by(similarity)
 
 
 def _exclusions(given: Sequence[str]) -> dict[str, str]:
@@ -210,7 +296,8 @@ def show(which: Which, json: state.JsonFlag = False) -> None:
         lines.append(f"  cannot be used now: {kept.problem}")
     lines += [f"  {line}" for line in kept.calibration.history]
     record = kept.calibration.as_dict()
-    del record["curve"]
+    del record["curve"], record["parameters"]
+    record["fitted"] = _fitted(kept.calibration)
     state.finish({**record, **_kept_dict(kept)}, "\n".join(lines))
 
 
@@ -227,14 +314,24 @@ def use(which: Which, json: state.JsonFlag = False) -> None:
 def export(
     which: Which,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The JSON file to write.", show_default=False)],
+    with_embeddings: Annotated[
+        bool,
+        typer.Option("--with-embeddings", help="Even if its similarity holds embeddings of people, which are shown."),
+    ] = False,
     json: state.JsonFlag = False,
 ) -> None:
-    """Write a calibration to a JSON file; it holds rates and counts, no biometric data."""
+    """Write a calibration to a JSON file.
+
+    It holds rates and counts; with the similarities as-norm, local and kernel also embeddings of people, which
+    are biometric data: then it is written only with --with-embeddings.
+    """
     from verify_app.services import calibration_library
     from verify_app.services.calibrate import find
 
-    file = calibration_library.export(find(state.application(), which).calibration, out)
-    state.finish({"file": str(file)}, f"Written: {file}")
+    calibration = find(state.application(), which).calibration
+    file = calibration_library.export(calibration, out, with_embeddings=with_embeddings)
+    note = f", with {words.count(calibration.embeddings, 'embedding')} of people" if calibration.embeddings else ""
+    state.finish({"file": str(file), "embeddings": calibration.embeddings}, f"Written: {file}{note}")
 
 
 @app.command("import")
@@ -260,6 +357,12 @@ def remove(which: Which, json: state.JsonFlag = False) -> None:
 
     kept = remove_calibration(state.application(), which)
     state.finish(_kept_dict(kept), f"Removed: {kept.calibration.name}")
+
+
+def _fitted(calibration: Calibration) -> dict[str, int] | None:
+    """What is told of the parameters of a fitted similarity."""
+    found = calibration.parameters
+    return None if found is None else {"subjects": found["subjects"], "embeddings": found["embeddings"]}
 
 
 def _kept_dict(kept: Listed) -> dict[str, Any]:
@@ -300,6 +403,7 @@ def _payload(result: Calibrated, source: TrialSet) -> dict[str, Any]:
         "modality": calibration.modality,
         "contract": calibration.contract_id,
         "similarity": calibration.similarity,
+        "fitted": _fitted(calibration),
         "name": calibration.name,
         "saved": list(result.saved),
         "saved_anyway": calibration.saved_anyway,
@@ -323,10 +427,10 @@ def _payload(result: Calibrated, source: TrialSet) -> dict[str, Any]:
     return payload
 
 
-def _text(result: Calibrated, source: TrialSet) -> str:
+def _text(result: Calibrated, source: TrialSet, points: str) -> str:
     from verify_app.services.calibrate import worst_pairs
 
-    lines = _about(result.calibration)
+    lines = [*_about(result.calibration), points]
     lines += [f"  left out: {name}: {reason.message}" for name, reason in source.failures]
     worst = worst_pairs(source, WORST)
     if worst:
@@ -360,10 +464,13 @@ def _about(calibration: Calibration) -> list[str]:
         ("method", calibration.method),
         ("claims down to FMR", words.rate(calibration.supported_fmr)),
     ]
+    fitted = calibration.parameters
+    notes = [] if fitted is None else [f"  fitted to {fitted['subjects']} people at a time, calibrated on the others"]
     return [
         f"{words.grouped(calibration.mated)} mated and {words.grouped(calibration.non_mated)} non-mated comparisons"
         f"{subjects}, worth {words.grouped(figures['effective_non_mated'])} independent non-mated ones; "
         f"{calibration.modality}, {calibration.similarity}, {calibration.references} reference(s){expires}",
+        *notes,
         words.table(rows),
     ]
 

@@ -123,7 +123,13 @@ def remove(
     if not removed.erased:
         rest = "another program was reading the database, so the bytes are erased at the next opening."
     text = f"{removed.person.name} is removed; {rest}"
-    payload = {"person": {"id": removed.person.id, "name": removed.person.name}, "erased": removed.erased}
+    if removed.calibrations:
+        text += f"\n  Calibrations that held their embeddings are removed too: {', '.join(removed.calibrations)}."
+    payload = {
+        "person": {"id": removed.person.id, "name": removed.person.name},
+        "erased": removed.erased,
+        "calibrations_removed": list(removed.calibrations),
+    }
     state.finish(payload, text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -112,6 +112,14 @@ class Manifest:
         raise StateError(
             ReasonCode.MODEL_MISSING, f"There is no model called {name}.", f"Choose one of these: {known}."
         )
+
+    def preferring(self, name: str) -> Manifest:
+        """The same models with the one of that name in use for its role; StateError MODEL_MISSING without it."""
+        wanted = self.named(name)
+        models = tuple(
+            replace(model, default=model.name == name) if model.role == wanted.role else model for model in self.models
+        )
+        return Manifest(self.root, models)
 
 
 def load_manifest(root: Path | None = None) -> Manifest:

@@ -23,11 +23,13 @@ class AsNorm:
         base: the similarity that is normalised.
         cohort: array (c, d) of embeddings of other people.
         top: how many of the best cohort scores count, >= 2.
+        spared: how many of the very best are left out first, because they may be of the person compared.
     """
 
     base: Similarity
     cohort: Vectors
     top: int = 200
+    spared: int = 0
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ class AsNorm:
         return np.asarray((of_probe + of_reference) / 2, dtype=np.float64)
 
     def _statistics(self, vectors: Vectors) -> tuple[Matrix, Matrix]:
-        best = best_scores(self.base, vectors, self.cohort, self.top)
+        best = best_scores(self.base, vectors, self.cohort, self.top, self.spared)
         return best.mean(axis=1), np.maximum(best.std(axis=1), 1e-6)
 
 
@@ -59,11 +61,13 @@ class Local:
         base: the similarity that is made local.
         cohort: array (c, d) of embeddings of other people.
         neighbours: k, >= 1.
+        spared: how many of the very nearest are left out first, because they may be of the person compared.
     """
 
     base: Similarity
     cohort: Vectors
     neighbours: int = 10
+    spared: int = 0
 
     @property
     def name(self) -> str:
@@ -73,7 +77,7 @@ class Local:
     def compare(self, probes: Vectors, references: Vectors) -> Matrix:
         """Local scores, float64 array (n, m)."""
         crowd_p, crowd_r = (
-            best_scores(self.base, vectors, self.cohort, self.neighbours).mean(axis=1)
+            best_scores(self.base, vectors, self.cohort, self.neighbours, self.spared).mean(axis=1)
             for vectors in (probes, references)
         )
         return np.asarray(
@@ -81,8 +85,8 @@ class Local:
         )
 
 
-def best_scores(base: Similarity, vectors: Vectors, cohort: Vectors, count: int) -> Matrix:
-    """The ``count`` best cohort scores of each vector, float64 array (n, count), in no order.
+def best_scores(base: Similarity, vectors: Vectors, cohort: Vectors, count: int, spared: int = 0) -> Matrix:
+    """The ``count`` best cohort scores of each vector after the ``spared`` best, float64 array (n, count), in no order.
 
     A cohort embedding equal to the vector counts as the least like it: nobody is a stranger to themselves.
     """
@@ -91,8 +95,11 @@ def best_scores(base: Similarity, vectors: Vectors, cohort: Vectors, count: int)
     same = _same(rows, cohort)
     if same.any():
         scores = np.where(same, scores.min(axis=1, keepdims=True), scores)
-    kept = min(count, max(1, scores.shape[1] - 1))
-    return np.partition(scores, scores.shape[1] - kept, axis=1)[:, scores.shape[1] - kept :]
+    size = scores.shape[1] - spared
+    kept = min(count, max(1, size - 1))
+    if spared:
+        scores = np.partition(scores, size - 1, axis=1)[:, :size]
+    return np.partition(scores, size - kept, axis=1)[:, size - kept :]
 
 
 def _same(rows: Vectors, cohort: Vectors) -> NDArray[np.bool_]:

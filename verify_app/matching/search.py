@@ -22,14 +22,14 @@ class Candidate:
 def search(
     probe: NDArray[Any], gallery: NDArray[Any], top: int = 5, similarity: Similarity | None = None
 ) -> tuple[Candidate, ...]:
-    """The ``top`` best candidates for ``probe`` (d,) among the rows of ``gallery`` (m, d), best first.
+    """The ``top`` best candidates for ``probe`` among the rows of ``gallery`` (m, d), best first.
 
-    Every row is compared, so recall is 1; equal scores keep the order of the gallery. An empty gallery
-    has no candidates.
+    The probe is an embedding (d,), or several (n, d), whose scores are averaged. Every row is compared, so
+    recall is 1; equal scores keep the order of the gallery. An empty gallery has no candidates.
     """
     if len(gallery) == 0 or top < 1:
         return ()
-    scores = (similarity or Cosine()).compare(np.asarray(probe)[None, :], gallery)[0]
+    scores = (similarity or Cosine()).compare(np.atleast_2d(probe), gallery).mean(axis=0)
     count = min(top, scores.size)
     cut = np.partition(scores, scores.size - count)[scores.size - count]
     rows = np.flatnonzero(scores >= cut)

@@ -91,6 +91,16 @@ class Application:
         """The pipeline of a modality."""
         return self.face if modality is Modality.FACE else self.voice
 
+    def with_encoder(self, name: str) -> Application:
+        """A second application that decides nothing here, but embeds by another installed encoder; close it.
+
+        Raises:
+            StateError: MODEL_MISSING when there is no such encoder.
+        """
+        other = Application(self.settings, ask_passphrase=self._ask_passphrase, warn=self._warn)
+        other.manifest = self.manifest.preferring(name)
+        return other
+
     def contract(self, modality: Modality) -> Contract:
         """The contract of the embeddings this installation makes now."""
         contract: Contract = self.manifest.default(f"{modality.value}-encoder").contract

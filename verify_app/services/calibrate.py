@@ -19,6 +19,7 @@ from verify_app.services.trial_sets import ANY_CONTRACT, TrialSet
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
+    from verify_app.evaluation.cost import Costs
 
 VALID_DAYS = 365
 COMBINED = 3
@@ -38,6 +39,7 @@ class CalibrateOptions:
         valid_days: days until it expires; None for never.
         anyway: save it even when its target cannot be claimed; it is marked so.
         use: decide by it from now on, where it belongs to an encoder.
+        costs: put the operating point where errors cost least, in place of ``target_fmr``.
     """
 
     target_fmr: float = 1e-3
@@ -46,6 +48,7 @@ class CalibrateOptions:
     valid_days: int | None = VALID_DAYS
     anyway: bool = False
     use: bool = True
+    costs: Costs | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +77,11 @@ def calibrate(app: Application, trial_set: TrialSet, options: CalibrateOptions |
 
     Raises:
         UnusableInput: TRIALS_ONE_CLASS, TRIALS_TOO_FEW, TABLE_INVALID.
-        UsageError: USAGE for an unknown method or a target outside 0..1.
+        UsageError: USAGE for an unknown method, a target outside 0..1, or costs at which no score decides.
     """
     options = options or CalibrateOptions()
+    if options.costs is not None:
+        options = replace(options, target_fmr=_target_of(trial_set, options), costs=None)
     today = datetime.now(UTC).date()
     name = options.name or f"{trial_set.modality} {today.isoformat()}"
     expires = None if options.valid_days is None else today + timedelta(days=options.valid_days)
@@ -105,22 +110,42 @@ def calibrate(app: Application, trial_set: TrialSet, options: CalibrateOptions |
     return Calibrated(main, tuple(more), saved, use, None)
 
 
+def _target_of(trial_set: TrialSet, options: CalibrateOptions) -> float:
+    """The false-match rate predicted at the threshold where errors cost least (Bayes)."""
+    assert options.costs is not None  # noqa: S101  asked for by the caller
+    fitted = library.fit_trial_set(trial_set, method=options.method)
+    threshold = fitted.threshold_at_llr(options.costs.llr_threshold)
+    if threshold in (float("inf"), float(fitted.curve.score[0])):
+        what = "nobody" if threshold == float("inf") else "everybody"
+        raise UsageError(
+            ReasonCode.USAGE,
+            f"At these costs it is cheapest to accept {what}, whatever the score: a log-likelihood ratio of "
+            f"{options.costs.llr_threshold:.2f} lies outside what these data show.",
+            "Give costs and a prior that are closer to each other, or a --target-fmr.",
+        )
+    return fitted.predicted_fmr(threshold).value
+
+
 def combined(trial_set: TrialSet, references: int = COMBINED) -> TrialSet | None:
     """The same samples with combined references; None without embeddings, or where too few people have enough."""
+    from verify_app.matching.fitting import cross_fit
     from verify_app.matching.pairs import score_pairs
     from verify_app.matching.similarity import similarity
 
-    if trial_set.vectors is None or trial_set.reference is None or trial_set.references != 1:
+    if trial_set.vectors is None or not trial_set.every_pair or trial_set.references != 1:
         return None
-    used = np.union1d(trial_set.reference, trial_set.probe if trial_set.probe is not None else [])
-    subjects = np.array([sample.subject for sample in trial_set.samples])[used]
+    used = trial_set.used
+    vectors, subjects = trial_set.vectors[used], np.array([sample.subject for sample in trial_set.samples])[used]
     _, counts = np.unique(subjects, return_counts=True)
     if np.count_nonzero(counts > references) < FEWEST_PEOPLE:
         return None
-    pairs = score_pairs(
-        trial_set.vectors[used], subjects, references=references, similarity=similarity(trial_set.similarity)
-    )
-    return replace(trial_set, trials=pairs.trials, reference=None, probe=None, references=references, vectors=None)
+    several = replace(trial_set, reference=None, probe=None, references=references, vectors=None, every_pair=False)
+    if trial_set.parameters is None:
+        chosen = similarity(trial_set.similarity)
+        return replace(several, trials=score_pairs(vectors, subjects, references=references, similarity=chosen).trials)
+    pairs = score_pairs(vectors, subjects, references=references)
+    found = cross_fit(trial_set.similarity, vectors, subjects, pairs)
+    return replace(several, trials=pairs.trials).fitted_by(found, used)
 
 
 def from_vector_file(path: str | Path, similarity_name: str = "cosine") -> TrialSet:
@@ -130,28 +155,29 @@ def from_vector_file(path: str | Path, similarity_name: str = "cosine") -> Trial
         UnusableInput: the file or its content cannot be used.
     """
     from verify_app.matching.pairs import score_pairs
-    from verify_app.matching.similarity import similarity
     from verify_app.services.trial_sets import LabelledSample
     from verify_app.services.vector_table import read_vectors
 
     found = read_vectors(path)
-    pairs = score_pairs(found.vectors, found.subjects, similarity=similarity(similarity_name))
+    pairs = score_pairs(found.vectors, found.subjects)
     names = found.files if found.files is not None else [f"row {row + 1}" for row in range(len(found.vectors))]
     samples = tuple(
         LabelledSample(str(name), str(subject)) for name, subject in zip(names, found.subjects, strict=True)
     )
-    return TrialSet(
+    made = TrialSet(
         pairs.trials,
         samples,
         pairs.reference_rows,
         pairs.probe_rows,
         found.modality,
         found.contract,
-        similarity_name,
+        "cosine",
         "file",
         f"vectors {Path(path).name}",
         vectors=found.vectors,
+        every_pair=True,
     )
+    return made.compared_by(similarity_name)
 
 
 def without_samples(trial_set: TrialSet, exclude: Mapping[str, str]) -> TrialSet:

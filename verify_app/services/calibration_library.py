@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +51,13 @@ def fit_trial_set(
     """Fit a calibration to a set of trials; raises as :func:`verify_app.calibration.fit.fit` does."""
     from verify_app.calibration.fit import fit
 
-    return fit(
+    history = (f"Trials from {trial_set.source}", *trial_set.history)
+    if trial_set.parameters is not None:
+        history += (
+            f"Similarity {trial_set.similarity}, fitted to {trial_set.parameters['subjects']} people at a time; every "
+            "comparison is of people it was not fitted to",
+        )
+    fitted = fit(
         trial_set.trials,
         method=method,
         target_fmr=target_fmr,
@@ -61,8 +69,9 @@ def fit_trial_set(
         device_class=trial_set.device_class,
         expires=expires,
         anyway=anyway,
-        history=(f"Trials from {trial_set.source}", *trial_set.history),
+        history=history,
     )
+    return replace(fitted, parameters=trial_set.parameters)
 
 
 def save(app: Application, calibration: Calibration, *, activate: bool = True) -> str:
@@ -119,15 +128,50 @@ def remove(app: Application, calibration_id: str) -> None:
         app.store.remove_calibration(calibration_id)
 
 
-def export(calibration: Calibration, file: str | Path) -> Path:
-    """Write a calibration to a JSON file. It holds no biometric data.
+def forget_samples(app: Application, samples: Iterable[str]) -> tuple[str, ...]:
+    """Remove the calibrations whose similarity holds embeddings of some stored samples; returns their names.
+
+    Erasing a person has to erase these too. Decisions fall back to the calibration shipped with the encoder.
+    """
+    gone = set(samples)
+    with store_errors():
+        held = [one for one in app.store.calibrations() if gone & _samples_in(one.json)]
+        for one in held:
+            app.store.remove_calibration(one.id)
+    return tuple(one.name for one in held)
+
+
+def _samples_in(text: str) -> set[str]:
+    """Ids of the stored samples whose embeddings a stored calibration holds."""
+    parameters = json.loads(text).get("parameters")
+    return set(parameters["samples"]) if parameters else set()
+
+
+def export(calibration: Calibration, file: str | Path, *, with_embeddings: bool = False) -> Path:
+    """Write a calibration to a JSON file, readable by this account alone.
+
+    It holds rates and counts, and no biometric data unless its similarity needs some.
+
+    Args:
+        calibration: the calibration.
+        file: where it goes.
+        with_embeddings: write it although its similarity holds embeddings of people.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be written, or would hold embeddings that were not asked for.
     """
     target = Path(file)
+    if calibration.embeddings and not with_embeddings:
+        raise UsageError(
+            ReasonCode.USAGE,
+            f"The similarity of “{calibration.name}”, {calibration.similarity}, holds {calibration.embeddings} "
+            "embeddings of people, which the file would show to whoever reads it.",
+            "Write it with --with-embeddings if you mean to, and keep the file as safe as the enrolment database.",
+        )
     try:
-        target.write_text(calibration.to_json() + "\n", encoding="utf-8")
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(calibration.to_json() + "\n")
     except OSError as error:
         raise UsageError(
             ReasonCode.USAGE, f"{target} cannot be written: {error.strerror}.", "Choose another file."
@@ -140,9 +184,10 @@ def import_file(app: Application, file: str | Path, *, activate: bool = False) -
 
     Raises:
         UnusableInput: the file cannot be read.
-        StateError: CALIBRATION_INVALID when it holds no calibration.
+        StateError: CALIBRATION_INVALID when it holds no calibration, or one whose similarity is damaged.
     """
     from verify_app.calibration.model import Calibration
+    from verify_app.matching.records import dimension_of, similarity_of
 
     source = Path(file)
     try:
@@ -152,6 +197,8 @@ def import_file(app: Application, file: str | Path, *, activate: bool = False) -
     except (OSError, UnicodeDecodeError) as error:
         raise UnusableInput(ReasonCode.FILE_UNREADABLE, f"{source} cannot be read: {error}.") from None
     calibration = Calibration.from_json(text)
+    if calibration.parameters is not None:
+        similarity_of(calibration, dimension_of(calibration))
     with store_errors():
         app.store.save_calibration(
             calibration.to_json(),

@@ -13,6 +13,7 @@ from verify_app.services.application import Application
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
+    from verify_app.matching.similarity import Similarity
 
 
 def decide_for(
@@ -33,6 +34,7 @@ def decide_for(
         own_calibration: whether the user's own calibration may be looked up in the store.
     """
     from verify_app.matching.decision import decide
+    from verify_app.matching.records import similarity_of
 
     target = app.settings.target_fmr if target_fmr is None else target_fmr
     comparisons: list[Comparison] = []
@@ -41,25 +43,24 @@ def decide_for(
         vectors = references[modality]
         calibration = calibrations.active(app, modality, len(vectors), own=own_calibration)
         used[modality] = calibration
-        comparisons.append(compare_one(embeddings, vectors, calibration.similarity))
+        comparisons.append(compare_one(embeddings, vectors, similarity_of(calibration, vectors.shape[1])))
     return decide(comparisons, used, target)
 
 
-def compare_one(probes: Sequence[Embedding], references: FloatArray, similarity_name: str) -> Comparison:
+def compare_one(probes: Sequence[Embedding], references: FloatArray, similarity: Similarity) -> Comparison:
     """One or more probes against the combined references: a score, which the decision gives its meaning.
 
     The score of several probes is the mean of their scores. For a non-mated subject a mean varies no more than
     one score does, so the false-match rate predicted for one probe stays on the safe side.
     """
     from verify_app.matching.references import combine
-    from verify_app.matching.similarity import similarity
 
     vectors = np.stack([probe.vector for probe in probes])
-    scores = similarity(similarity_name).compare(vectors, combine(references)[None, :])
+    scores = similarity.compare(vectors, combine(references)[None, :])
     return Comparison(
         modality=probes[0].modality,
         score=float(np.mean(scores)),
-        similarity=similarity_name,
+        similarity=similarity.name,
         references=len(references),
         quality=float(np.mean([probe.quality.score for probe in probes])),
         contract_id=probes[0].contract.id,

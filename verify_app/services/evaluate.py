@@ -61,6 +61,7 @@ class Evaluation:
         summary: the figures over the scored trials; None when one class of trials is missing.
         unsummarised: why there is no summary.
         groups: the figures by group; None for a group that is too small.
+        vectors: the embedding of each usable file, float32 [d].
     """
 
     table: TrialTable
@@ -72,6 +73,7 @@ class Evaluation:
     summary: Summary | None = None
     unsummarised: Reason | None = None
     groups: Mapping[str, tuple[int, int, Summary | None]] = field(default_factory=dict)
+    vectors: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -133,7 +135,9 @@ def evaluate(
         write_scores(scores_file, table, scores, failures)
     summary, unsummarised, groups = _summaries(table, scores)
     contract_id = app.contract(modality).id
-    return Evaluation(table, modality, contract_id, len(files), failures, scores, summary, unsummarised, groups)
+    return Evaluation(
+        table, modality, contract_id, len(files), failures, scores, summary, unsummarised, groups, vectors
+    )
 
 
 def score_trials(table: TrialTable, vectors: Mapping[str, FloatArray]) -> NDArray[np.float64]:

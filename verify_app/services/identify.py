@@ -10,6 +10,7 @@ import numpy as np
 
 from verify_app.domain import Decision, Embedding, FloatArray, Interval, Modality
 from verify_app.reasons import Reason, ReasonCode, StateError
+from verify_app.services import calibrations
 from verify_app.services.application import Application
 from verify_app.services.comparing import decide_for
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
@@ -89,7 +90,7 @@ def identify(
         names = {person.id: person for person in app.store.people()}
     # A person enrolled by one of two modalities given is compared by that one.
     candidates = []
-    for person_id in _best(probes, gallery):
+    for person_id in _best(app, probes, gallery):
         references = {modality: vectors[person_id] for modality, vectors in gallery.items() if person_id in vectors}
         own_probes = {modality: probes[modality] for modality in references}
         decision = decide_for(app, own_probes, references, target)
@@ -139,19 +140,30 @@ def _gallery(app: Application, probes: Mapping[Modality, Sequence[Embedding]]) -
 
 
 def _best(
-    probes: Mapping[Modality, Sequence[Embedding]], gallery: Mapping[Modality, Mapping[str, FloatArray]]
+    app: Application,
+    probes: Mapping[Modality, Sequence[Embedding]],
+    gallery: Mapping[Modality, Mapping[str, FloatArray]],
 ) -> list[str]:
-    """The best candidates of each modality, together."""
+    """The best candidates of each modality, together; where several calibrations hold, the best of each."""
+    from verify_app.calibration.model import UNFITTED
+    from verify_app.matching.records import similarity_of
     from verify_app.matching.references import combine
     from verify_app.matching.search import search
 
     found: dict[str, None] = {}
     for modality, people in gallery.items():
-        ids = list(people)
-        combined = np.stack([combine(people[person_id]) for person_id in ids])
-        probe = combine(np.stack([embedding.vector for embedding in probes[modality]]))
-        for candidate in search(probe, combined, CANDIDATES):
-            found[ids[candidate.index]] = None
+        probe = np.stack([embedding.vector for embedding in probes[modality]])
+        held = {count: calibrations.active(app, modality, count) for count in {len(one) for one in people.values()}}
+        alike: dict[tuple[str, str], list[str]] = {}  # those whose scores are of one kind compete with each other
+        for person_id, vectors in people.items():
+            calibration = held[len(vectors)]
+            kind = "" if calibration.similarity in UNFITTED else calibration.name
+            alike.setdefault((calibration.similarity, kind), []).append(person_id)
+        for ids in alike.values():
+            similarity = similarity_of(held[len(people[ids[0]])], probe.shape[1])
+            combined = np.stack([combine(people[person_id]) for person_id in ids])
+            for candidate in search(probe, combined, CANDIDATES, similarity):
+                found[ids[candidate.index]] = None
     return list(found)
 
 

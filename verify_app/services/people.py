@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, StateError, UsageError
 from verify_app.services.application import Application
+from verify_app.services.calibration_library import forget_samples
 from verify_app.services.enrol import check_name
 from verify_app.services.storage import store_errors
 
@@ -47,10 +48,12 @@ class RemovedPerson:
         person: who it was.
         erased: True when the bytes are gone from the files too; False when another program was reading the
             database at that moment, in which case they go at the next opening.
+        calibrations: names of calibrations that held embeddings of the person, and are removed with them.
     """
 
     person: Person
     erased: bool
+    calibrations: tuple[str, ...] = ()
 
 
 def list_people(app: Application) -> list[PersonOverview]:
@@ -87,19 +90,23 @@ def rename(app: Application, name: str, new_name: str) -> Person:
 
 
 def remove(app: Application, name: str) -> RemovedPerson:
-    """Erase a person with every sample and template; nothing can be restored.
+    """Erase a person with every sample and template, and the calibrations that hold embeddings of theirs.
+
+    Nothing can be restored.
 
     Raises:
         StateError: NO_SUCH_PERSON.
     """
     with store_errors():
         person = app.store.person(name)
-        return RemovedPerson(person, app.store.remove_person(person.id).erased)
+        calibrations = forget_samples(app, [sample.id for sample in app.store.samples(person.id)])
+        return RemovedPerson(person, app.store.remove_person(person.id).erased, calibrations)
 
 
 def remove_sample(app: Application, sample_id: str) -> None:
-    """Erase one sample and its templates."""
+    """Erase one sample and its templates, and the calibrations that hold its embedding."""
     with store_errors():
+        forget_samples(app, [sample_id])
         app.store.remove_sample(sample_id)
 
 

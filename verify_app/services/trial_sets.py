@@ -15,6 +15,7 @@ from verify_app.reasons import Reason, ReasonCode, StateError, UnusableInput
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 
 if TYPE_CHECKING:
+    from verify_app.matching.fitting import CrossFitted
     from verify_app.services.application import Application
 
 ANY_CONTRACT = "any"
@@ -31,11 +32,18 @@ class LabelledSample:
         name: the file, or the id of a stored sample.
         subject: whose it is.
         stored: True for a sample of the enrolment database.
+        files: the files that were combined into it, where there were several; the first is its name.
     """
 
     name: str
     subject: str
     stored: bool = False
+    files: tuple[str, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The files behind it."""
+        return self.files or (self.name,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +63,10 @@ class TrialSet:
         references: reference samples behind each score.
         history: what was done to the trials, one sentence each.
         failures: samples that could not be used, with the reason.
-        vectors: float32 array (samples, d) of embeddings, None for finished scores and tables of trials.
+        vectors: float32 array (samples, d) of embeddings, None for finished scores.
+        every_pair: whether the trials are all pairs of the samples, so that others may be made of them.
+        parameters: what a calibration keeps of a fitted similarity, None for one that needs no fitting.
+        aligned: whether the files are aligned crops already.
     """
 
     trials: TrialScores
@@ -71,9 +82,12 @@ class TrialSet:
     history: tuple[str, ...] = ()
     failures: tuple[tuple[str, Reason], ...] = ()
     vectors: NDArray[np.float32] | None = None
+    every_pair: bool = False
+    parameters: dict[str, Any] | None = None
+    aligned: bool = False
 
     def without(self, rows: ArrayLike, reason: str) -> TrialSet:
-        """The set without some trials; the exclusion is written into the history.
+        """The set without some trials; the exclusion is written into the history, a fitted similarity is fitted again.
 
         Args:
             rows: rows of ``trials`` to leave out.
@@ -91,13 +105,14 @@ class TrialSet:
         kept = self.trials.select(~gone).require_both_classes()
         count = int(np.count_nonzero(gone))
         what = "1 comparison" if count == 1 else f"{count} comparisons"
-        return replace(
+        less = replace(
             self,
             trials=kept,
             reference=None if self.reference is None else self.reference[~gone],
             probe=None if self.probe is None else self.probe[~gone],
             history=(*self.history, f"Left out {what}: {' '.join(reason.split())}"),
         )
+        return less if self.parameters is None else less.compared_by(self.similarity)
 
     def rows_of(self, sample: int) -> NDArray[np.int64]:
         """The trials a sample takes part in."""
@@ -105,21 +120,70 @@ class TrialSet:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero((self.reference == sample) | (self.probe == sample))
 
+    @property
+    def used(self) -> NDArray[np.int64]:
+        """Rows of the samples that take part in a trial, in order."""
+        if self.reference is None or self.probe is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.union1d(self.reference, self.probe)
+
     def compared_by(self, similarity: str) -> TrialSet:
-        """The same trials under another similarity that needs no fitting.
+        """The same trials under another similarity; one that needs fitting is cross-fitted.
+
+        See :mod:`verify_app.matching.fitting`.
 
         Raises:
-            StateError: the embeddings are not at hand (finished scores, tables of trials).
+            StateError: the embeddings are not at hand (finished scores), or fitting needs the names of the people.
             UsageError: there is no such similarity.
+            UnusableInput: TRIALS_TOO_FEW when there are too few people to fit on some and calibrate on others.
         """
+        from verify_app.calibration.model import UNFITTED
         from verify_app.matching.similarity import similarity as named
 
+        if similarity == self.similarity and self.parameters is None:
+            return self
         if self.vectors is None or self.reference is None or self.probe is None:
             raise StateError(
                 ReasonCode.USAGE, "These are scores without embeddings.", "Load people or a labelled folder instead."
             )
+        if similarity not in UNFITTED:
+            return self._cross_fitted(similarity)
         scores = named(similarity).compare(self.vectors, self.vectors)[self.reference, self.probe]
-        return replace(self, trials=replace(self.trials, scores=scores), similarity=similarity)
+        return replace(self, trials=replace(self.trials, scores=scores), similarity=similarity, parameters=None)
+
+    def _cross_fitted(self, similarity: str) -> TrialSet:
+        from verify_app.matching.fitting import cross_fit
+        from verify_app.matching.pairs import PairScores
+
+        used, subjects = self.used, np.array([sample.subject for sample in self.samples])
+        if self.vectors is None or not all(subjects[used]):
+            raise StateError(
+                ReasonCode.USAGE,
+                f"To fit {similarity} it must be known who is in which file.",
+                "Give the table the columns reference_subject and probe_subject.",
+            )
+        rows = np.full(len(self.samples), -1, dtype=np.int64)
+        rows[used] = np.arange(used.size)
+        pairs = PairScores(self.trials, rows[self.reference], rows[self.probe], np.arange(used.size)[:, None])
+        found = cross_fit(similarity, self.vectors[used], subjects[used], pairs)
+        return self.fitted_by(found, used)
+
+    def fitted_by(self, found: CrossFitted, used: NDArray[np.int64]) -> TrialSet:
+        """The set with cross-fitted scores; ``used`` are the rows of the samples that were given to the fit."""
+        from verify_app.matching.records import as_record, embeddings_in
+
+        record = as_record(found.similarity)
+        held = embeddings_in(record)
+        samples = [self.samples[row] for row in used[found.rows]] if held else []
+        parameters = {
+            "record": record,
+            "contract": self.contract_id,
+            "embeddings": held,
+            "samples": [sample.name for sample in samples if sample.stored],
+            "subjects": found.subjects,
+        }
+        trials = replace(self.trials, scores=found.scores)
+        return replace(self, trials=trials, similarity=found.similarity.name, parameters=parameters)
 
 
 def from_people(app: Application, modality: Modality, similarity: str = "cosine") -> TrialSet:
@@ -189,7 +253,7 @@ def from_folder(
     stop_if(cancelled)
     contract_id = app.contract(modality).id
     made = _all_pairs(samples, np.stack(vectors), modality, contract_id, similarity, "file", f"folder {root.name}")
-    return replace(made, failures=tuple(failures))
+    return replace(made, failures=tuple(failures), aligned=aligned)
 
 
 def from_trials(
@@ -207,28 +271,34 @@ def from_trials(
     Raises:
         UnusableInput: the table is invalid, or a class of trials is missing.
     """
+    from verify_app.matching.references import combine
     from verify_app.services.evaluate import SIMILARITY, EvaluateOptions, evaluate
 
     options = EvaluateOptions(modality=modality, root=root, aligned=aligned)
     found = evaluate(app, table_file, options, progress=progress, cancelled=cancelled)
     rows = np.flatnonzero(found.scored)
     chosen = [found.table.trials[row] for row in rows]
-    place: dict[str, int] = {}
+    base = root if root is not None else Path(table_file).parent
+    named = all(name in found.table.columns for name in ("reference_subject", "probe_subject"))
+    place: dict[tuple[str, ...], int] = {}  # one sample for each file, and for files that are combined
+    samples = []
     for trial in chosen:
-        for file in (trial.references[0], trial.probe):
-            place.setdefault(file, len(place))
+        for files, column in ((trial.references, "reference_subject"), ((trial.probe,), "probe_subject")):
+            if place.setdefault(files, len(place)) == len(samples):
+                paths = tuple(str(base / file) for file in files)
+                subject = trial.extra[column] if named else ""
+                samples.append(LabelledSample(paths[0], subject, files=paths if len(paths) > 1 else ()))
     subjects: dict[str, NDArray[Any]] = {}
-    if all(name in found.table.columns for name in ("reference_subject", "probe_subject")):
+    if named:
         subjects = {
             name: np.array([trial.extra[name] for trial in chosen]) for name in ("reference_subject", "probe_subject")
         }
-    base = root if root is not None else Path(table_file).parent
     counts = {len(trial.references) for trial in chosen}
     return TrialSet(
         TrialScores(found.scores[rows], np.array([trial.mated for trial in chosen]), **subjects).require_both_classes(),
-        tuple(LabelledSample(str(base / file), "") for file in place),
-        np.array([place[trial.references[0]] for trial in chosen], dtype=np.int64),
-        np.array([place[trial.probe] for trial in chosen], dtype=np.int64),
+        tuple(samples),
+        np.array([place[trial.references] for trial in chosen], dtype=np.int64),
+        np.array([place[(trial.probe,)] for trial in chosen], dtype=np.int64),
         found.modality.value,
         found.contract_id,
         SIMILARITY,
@@ -236,6 +306,24 @@ def from_trials(
         f"table {Path(table_file).name}",
         references=min(counts),
         failures=tuple(found.failures.items()),
+        vectors=np.stack([combine(np.stack([found.vectors[file] for file in files])) for files in place]),
+        aligned=aligned,
+    )
+
+
+def from_shipped(app: Application, modality: Modality, references: int = 1) -> TrialSet:
+    """The trials that the general calibration was fitted to, as they come with the encoder: counted in narrow bins.
+
+    Raises:
+        StateError: NO_CALIBRATION when none come with the encoder, CALIBRATION_INVALID when they are of another one.
+    """
+    from verify_app.calibration.shipped import trials
+
+    entry = app.manifest.default(f"{modality.value}-encoder")
+    scored = trials(entry.path.parent, entry.contract.id, references)
+    source = f"the general set shipped with {entry.name}"
+    return TrialSet(
+        scored, (), None, None, modality.value, entry.contract.id, "cosine", "file", source, references=references
     )
 
 
@@ -298,7 +386,6 @@ def _all_pairs(
     source: str,
 ) -> TrialSet:
     from verify_app.matching.pairs import score_pairs
-    from verify_app.matching.similarity import similarity as named
 
     subjects = np.array([sample.subject for sample in samples])
     names, counts = np.unique(subjects, return_counts=True)
@@ -315,16 +402,18 @@ def _all_pairs(
             f"All pairs of {len(samples)} samples are too many (the most is {MOST_SAMPLES} samples).",
             "Choose fewer samples, or give a table of trials.",
         )
-    pairs = score_pairs(vectors, subjects, similarity=named(similarity))
-    return TrialSet(
+    pairs = score_pairs(vectors, subjects)
+    made = TrialSet(
         pairs.trials,
         tuple(samples),
         pairs.reference_rows,
         pairs.probe_rows,
         modality.value,
         contract_id,
-        similarity,
+        "cosine",
         device_class,
         source,
         vectors=vectors,
+        every_pair=True,
     )
+    return made.compared_by(similarity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 from verify_app.domain import Interval
 from verify_app.gui import words
 from verify_app.gui.bench.explain import Explain
-from verify_app.gui.bench.map_plot import MapPlot
+from verify_app.gui.bench.people_map import PeopleMap
 from verify_app.gui.calibration.plots import DetPlot
 from verify_app.gui.calibration.sources import FOLDER, PEOPLE, VECTORS, SourceBar
 from verify_app.gui.pages import Page
@@ -59,11 +60,12 @@ class BenchPage(Page):
         self._task: Task | None = None
         self.sources = SourceBar((PEOPLE, FOLDER, VECTORS))
         self.sources.library_button.hide()
+        self.sources.way.hide()
         self.sources.wanted.connect(self.measure)
         self.notice = Notice(closable=True)
         self.about = label("", "muted", wrap=True)
         self.table = self._make_table()
-        self.det, self.map, self.explain = DetPlot(), MapPlot(), Explain(session)
+        self.det, self.map, self.explain = DetPlot(), PeopleMap(session), Explain(session)
         self.report_button = button(translate("BenchPage", "Report…"), self._ask_report, icon="print")
         self.report_button.setEnabled(False)
         self._empty = EmptyState(
@@ -191,7 +193,7 @@ class BenchPage(Page):
                 self.table.setItem(place, column_number, item)
         self.table.blockSignals(False)
         self.table.resizeRowsToContents()
-        self.map.show_map(bench)
+        self.map.show_map(bench.map)
         self.report_button.setEnabled(True)
         self._draw()
         self.measured.emit(bench)
@@ -216,9 +218,9 @@ class BenchPage(Page):
 
     def write_report(self, file: Path) -> None:
         """Write everything measured to an HTML page."""
-        bench = self.bench
-        if bench is None:
+        if self.bench is None:
             return
+        bench = replace(self.bench, map=self.map.shown or self.bench.map)
         from verify_app.services.bench.report import write_report
 
         self.session.run(self, lambda _app, _p, _c: write_report(bench, file), self._written, self.notice.explain)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox
 
+from verify_app.evaluation.live import LiveRates, Reading, Support
 from verify_app.gui import words
 from verify_app.gui.calibration.plots import score_step
-from verify_app.gui.calibration.readings import LiveRates, Reading, Support
 from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import Card, label, line, row
 from verify_app.gui.widgets.notice import Notice

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
     QHeaderView,
+    QMessageBox,
     QTableWidget,
     QTableWidgetItem,
     QWidget,
@@ -128,14 +129,27 @@ class LibraryDialog(QDialog):
         file, _ = QFileDialog.getSaveFileName(
             self, translate("LibraryDialog", "Export calibration"), f"{one.calibration.name}.json", "JSON (*.json)"
         )
-        if file:
+        if file and self._agreed(one):
             calibration = one.calibration
             self._session.run(
                 self,
-                lambda _app, _p, _c: calibration_library.export(calibration, Path(file)),
+                lambda _app, _p, _c: calibration_library.export(calibration, Path(file), with_embeddings=True),
                 lambda path: self.notice.say(translate("LibraryDialog", "Written to {file}.").format(file=path)),
                 self._say,
             )
+
+    def _agreed(self, one: Listed) -> bool:
+        """Whether embeddings of people may be written, where the similarity holds some."""
+        if not one.calibration.embeddings:
+            return True
+        question = translate(
+            "LibraryDialog",
+            "The similarity of this calibration holds %n embedding(s) of people, which are biometric data. "
+            "The file is not encrypted. Write them all the same?",
+            n=one.calibration.embeddings,
+        )
+        title = translate("LibraryDialog", "Export calibration")
+        return QMessageBox.question(self, title, question) is QMessageBox.StandardButton.Yes
 
     def _import(self) -> None:
         file, _ = QFileDialog.getOpenFileName(

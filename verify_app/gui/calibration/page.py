@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QProgressBar, QStackedWidget, QWidget
 
+from verify_app.evaluation.live import Reading
 from verify_app.gui import words
 from verify_app.gui.calibration import report
 from verify_app.gui.calibration.cards import ReadingCard, TargetCard
@@ -14,11 +15,11 @@ from verify_app.gui.calibration.compare import Compare, Rival
 from verify_app.gui.calibration.library_dialog import LibraryDialog
 from verify_app.gui.calibration.plots import DetPlot, HistogramPlot, ReliabilityPlot
 from verify_app.gui.calibration.points_table import PointsTable
-from verify_app.gui.calibration.readings import Reading
 from verify_app.gui.calibration.save_dialog import SaveDialog
 from verify_app.gui.calibration.sources import SourceBar, summary
+from verify_app.gui.calibration.ways import way_name
 from verify_app.gui.calibration.what_if import WhatIf
-from verify_app.gui.calibration.worksheet import Point, Worksheet, prepare
+from verify_app.gui.calibration.worksheet import Worksheet, prepare
 from verify_app.gui.calibration.worst_pairs import WorstPairs
 from verify_app.gui.pages import Page
 from verify_app.gui.session import AppWork, Session
@@ -27,8 +28,10 @@ from verify_app.gui.widgets.basic import Card, button, column, label, row, scrol
 from verify_app.gui.widgets.notice import EmptyState, Notice
 from verify_app.gui.work import Task
 from verify_app.reasons import Reason, ReasonCode
+from verify_app.services.application import Application
 from verify_app.services.calibrate import Calibrated, CalibrateOptions, calibrate
 from verify_app.services.jobs import CancelledCheck, Progress, ProgressCallback
+from verify_app.services.operating_points import Point
 from verify_app.services.trial_sets import ANY_CONTRACT, TrialSet
 
 
@@ -130,6 +133,7 @@ class CalibratePage(Page):
     def _connect(self) -> None:
         self.sources.wanted.connect(self.load)
         self.sources.library.connect(self.open_library)
+        self.sources.way_changed.connect(self.compare_otherwise)
         self.histogram.previewed.connect(self.preview)
         self.histogram.committed.connect(self.commit)
         self.numbers.typed.connect(self.commit)
@@ -147,12 +151,27 @@ class CalibratePage(Page):
 
     def load(self, work: AppWork[TrialSet]) -> None:
         """Load trials and compute everything about them."""
-        target = self._target
+        target, way = self._target, self.sources.chosen_way
 
-        def job(app: object, progress: ProgressCallback, cancelled: CancelledCheck) -> Worksheet:
-            return prepare(work(app, progress, cancelled), target, progress=progress, cancelled=cancelled)  # type: ignore[arg-type]
+        def job(app: Application, progress: ProgressCallback, cancelled: CancelledCheck) -> Worksheet:
+            found = work(app, progress, cancelled)
+            if found.vectors is not None:
+                progress(0, 3, translate("CalibratePage", "comparing"))
+                found = found.compared_by(way)
+            return prepare(found, target, progress=progress, cancelled=cancelled)
 
         self._run(job)
+
+    def compare_otherwise(self) -> None:
+        """Compare what is loaded by the similarity chosen now."""
+        if self.sheet is None:
+            return
+        trial_set, target, way = self.sheet.trial_set, self._target, self.sources.chosen_way
+        self._run(
+            lambda _app, progress, cancelled: prepare(
+                trial_set.compared_by(way), target, progress=progress, cancelled=cancelled
+            )
+        )
 
     def _run(self, job: AppWork[Worksheet]) -> None:
         if self._task is not None:
@@ -189,7 +208,7 @@ class CalibratePage(Page):
         effective = sheet.live.effective_non_mated(self._target)
         self.about.setText(summary(sheet.trial_set, sheet.live.subjects, effective))
         self.histogram.show_histogram(sheet.histogram)
-        self.det.show_curves([(sheet.trial_set.similarity, sheet.curve)])
+        self.det.show_curves([(way_name(sheet.trial_set.similarity), sheet.curve)])
         self.reliability.show_reliability(sheet.reliability)
         self.numbers.set_range(sheet.live)
         self.worst.show_sheet(sheet)
@@ -258,7 +277,7 @@ class CalibratePage(Page):
     def _lay_over(self, rival: Rival | None) -> None:
         if self.sheet is None:
             return
-        curves = [(self.sheet.trial_set.similarity, self.sheet.curve)]
+        curves = [(way_name(self.sheet.trial_set.similarity), self.sheet.curve)]
         if rival is not None:
             curves.append((rival.name, rival.curve))
         self.det.show_curves(curves)

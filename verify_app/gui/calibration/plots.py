@@ -12,8 +12,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 
 from verify_app.evaluation.det import DetCurve, probit
+from verify_app.evaluation.live import Reading
 from verify_app.gui import theme, words
-from verify_app.gui.calibration.readings import Histogram, Reading, Reliability
+from verify_app.gui.calibration.readings import Histogram, Reliability
 from verify_app.gui.text import translate
 from verify_app.gui.theme import Theme
 

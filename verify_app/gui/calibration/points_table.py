@@ -9,8 +9,8 @@ from PySide6.QtGui import QBrush
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from verify_app.gui import theme, words
-from verify_app.gui.calibration.worksheet import Point
 from verify_app.gui.text import translate
+from verify_app.services.operating_points import Point
 
 
 class PointsTable(QTableWidget):

@@ -14,9 +14,9 @@ from PySide6.QtCore import QMarginsF, QUrl
 from PySide6.QtGui import QImage, QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
 from verify_app import __version__
+from verify_app.evaluation.live import Reading
 from verify_app.gui import words
 from verify_app.gui.calibration.plots import DET_TICKS, FLOOR
-from verify_app.gui.calibration.readings import Reading
 from verify_app.gui.calibration.worksheet import Worksheet
 from verify_app.gui.text import translate
 

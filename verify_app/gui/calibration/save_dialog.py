@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QDate
 from PySide6.QtWidgets import QCheckBox, QDateEdit, QDialog, QFormLayout, QLineEdit, QWidget
 
+from verify_app.evaluation.live import Support
 from verify_app.gui import words
-from verify_app.gui.calibration.readings import Support
 from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import button, column, label, row
 from verify_app.gui.widgets.notice import Notice

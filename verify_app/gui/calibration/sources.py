@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog
 
 from verify_app.domain import Modality
 from verify_app.gui import words
+from verify_app.gui.calibration.ways import fill_with_ways
 from verify_app.gui.session import AppWork
 from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import Card, button, label, row
@@ -18,6 +19,8 @@ from verify_app.services.calibrate import from_vector_file
 from verify_app.services.trial_sets import TrialSet
 
 PEOPLE, FOLDER, TABLE, SCORES, VECTORS = "people", "folder", "table", "scores", "vectors"
+SHIPPED = {"shipped": 1, "shipped-3": 3}
+"""The general set that comes with an encoder, by number of references."""
 ENDINGS = {TABLE: "CSV (*.csv)", SCORES: "CSV, NPZ (*.csv *.npz)", VECTORS: "NPZ, Parquet (*.npz *.parquet)"}
 
 
@@ -27,12 +30,14 @@ class SourceBar(Card):
     Signals:
         wanted: work that gives a :class:`TrialSet`, for :meth:`Session.run`.
         library: the saved calibrations are wanted.
+        way_changed: another similarity is wanted for what is loaded.
     """
 
     wanted = Signal(object)
     library = Signal()
+    way_changed = Signal()
 
-    def __init__(self, kinds: Sequence[str] = (PEOPLE, FOLDER, TABLE, SCORES, VECTORS)) -> None:
+    def __init__(self, kinds: Sequence[str] = (PEOPLE, FOLDER, TABLE, SCORES, VECTORS, *SHIPPED)) -> None:
         super().__init__(margin=12)
         self.source = QComboBox()
         self.source.setAccessibleName(translate("SourceBar", "Source of the comparisons"))
@@ -42,6 +47,8 @@ class SourceBar(Card):
             TABLE: translate("SourceBar", "Table of trials…"),
             SCORES: translate("SourceBar", "Finished scores…"),
             VECTORS: translate("SourceBar", "Labelled vectors…"),
+            "shipped": translate("SourceBar", "General set of the encoder, one reference"),
+            "shipped-3": translate("SourceBar", "General set of the encoder, three references"),
         }
         for key in kinds:
             self.source.addItem(names[key], key)
@@ -49,6 +56,11 @@ class SourceBar(Card):
         self.modality.setAccessibleName(translate("SourceBar", "Modality"))
         for modality in Modality:
             self.modality.addItem(words.modality_name(modality), modality)
+        self.way = QComboBox()
+        self.way.setAccessibleName(translate("SourceBar", "How samples are compared"))
+        self.way.setMaximumWidth(230)
+        fill_with_ways(self.way)
+        self.way.activated.connect(lambda _index: self.way_changed.emit())
         self.load_button = button(translate("SourceBar", "Load"), self.load, role="primary")
         self.library_button = button(translate("SourceBar", "Saved calibrations…"), self.library.emit)
         self.body.addLayout(
@@ -56,6 +68,7 @@ class SourceBar(Card):
                 label(translate("SourceBar", "Compare"), "h3"),
                 self.source,
                 self.modality,
+                self.way,
                 self.load_button,
                 1,
                 self.library_button,
@@ -68,11 +81,19 @@ class SourceBar(Card):
         """Face or voice."""
         return Modality(self.modality.currentData())
 
+    @property
+    def chosen_way(self) -> str:
+        """The similarity."""
+        return str(self.way.currentData())
+
     def load(self) -> None:
         """Ask for a file where the source needs one, and say what work is wanted."""
         kind = self.source.currentData()
         if kind == PEOPLE:
             self.load_people()
+            return
+        if kind in SHIPPED:
+            self.load_shipped(SHIPPED[kind])
             return
         if kind == FOLDER:
             path = QFileDialog.getExistingDirectory(self, translate("SourceBar", "Folder with one folder per person"))
@@ -85,6 +106,12 @@ class SourceBar(Card):
         """The people enrolled."""
         modality = self.chosen_modality
         work: AppWork[TrialSet] = lambda app, _p, _c: trial_sets.from_people(app, modality)  # noqa: E731
+        self.wanted.emit(work)
+
+    def load_shipped(self, references: int = 1) -> None:
+        """The general set that comes with the encoder."""
+        modality = self.chosen_modality
+        work: AppWork[TrialSet] = lambda app, _p, _c: trial_sets.from_shipped(app, modality, references)  # noqa: E731
         self.wanted.emit(work)
 
     def load_path(self, kind: str, path: Path) -> None:
@@ -113,6 +140,9 @@ def summary(trial_set: TrialSet, subjects: int | None, effective: float) -> str:
     if subjects is not None:
         worth = translate("SourceBar", "{subjects} people; worth about {count} independent comparisons")
         parts.append(worth.format(subjects=words.number(subjects), count=words.number(round(effective))))
+    if trial_set.parameters is not None:
+        fitted = translate("SourceBar", "every comparison is by a similarity fitted to {count} other people")
+        parts.append(fitted.format(count=words.number(trial_set.parameters["subjects"])))
     if trial_set.failures:
         parts.append(translate("SourceBar", "%n sample(s) could not be used", n=len(trial_set.failures)))
     return ". ".join(parts) + "."

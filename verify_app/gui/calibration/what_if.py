@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QSpinBox, QWidget
 
 from verify_app.domain import Interval
 from verify_app.evaluation.identification import fpir_of_gallery
+from verify_app.evaluation.live import Reading
 from verify_app.gui import words
-from verify_app.gui.calibration.readings import Reading
 from verify_app.gui.text import translate
 from verify_app.gui.widgets.basic import column, label, row
 

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify_app.evaluation.cost import Costs, min_cost
+from verify_app.evaluation.cost import Costs
 from verify_app.evaluation.det import DetCurve, det
-from verify_app.gui.calibration.readings import (
-    Histogram,
-    LiveRates,
-    Reading,
-    Reliability,
-    Support,
-    histogram,
-    reliability,
-)
+from verify_app.evaluation.live import LiveRates
+from verify_app.gui.calibration.readings import Histogram, Reliability, histogram, reliability
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
+from verify_app.services.operating_points import Point, operating_points
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
     from verify_app.services.trial_sets import TrialSet
 
-TARGETS = (1e-2, 1e-3, 1e-4)
 MOST_WORST = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One row of the table of operating points.
-
-    Attributes:
-        kind: ``"target"``, ``"equal"``, ``"cost"`` or ``"own"``.
-        target_fmr: what was asked for, None where the threshold came first.
-        reading: what happens there; None when no score is enough.
-        support: whether the rate can be claimed.
-    """
-
-    kind: str
-    target_fmr: float | None
-    reading: Reading | None
-    support: Support | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,22 +81,10 @@ def prepare(
     stop_if(cancelled)
     progress(2, 3, "operating points")
     ratios = [np.interp(part, calibration.curve.score, calibration.curve.llr) for part in _classes(live)]
-    points = tuple(_points(live, calibration, costs or Costs()))
+    points = operating_points(live, calibration, costs or Costs())
     progress(3, 3)
     return Worksheet(trial_set, live, calibration, shape, curve, reliability(ratios[0], ratios[1]), points)
 
 
 def _classes(live: LiveRates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return live.rates.mated, live.rates.non_mated
-
-
-def _points(live: LiveRates, calibration: Calibration, costs: Costs) -> list[Point]:
-    points = []
-    for target in TARGETS:
-        threshold = calibration.threshold_at(target)
-        reading = live.at(threshold) if math.isfinite(threshold) else None
-        points.append(Point("target", target, reading, live.support(target)))
-    points.append(Point("equal", None, live.at(live.rates.eer_threshold()), None))
-    _, cheapest = min_cost(live.rates, costs)
-    points.append(Point("cost", None, live.at(cheapest) if math.isfinite(cheapest) else None, None))
-    return points

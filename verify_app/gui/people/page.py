@@ -194,6 +194,13 @@ class PeoplePage(Page):
 
     def _removed(self, removed: RemovedPerson) -> None:
         self.session.people_changed.emit()
+        if removed.calibrations:
+            self.session.calibration_changed.emit()
+            self._pending.say(
+                translate("PeoplePage", "Calibrations that held embeddings of {name} are removed too: {list}.").format(
+                    name=removed.person.name, list=", ".join(removed.calibrations)
+                )
+            )
         if not removed.erased:
             self._pending.say(
                 translate("PeoplePage", "{name} is removed, but not yet erased from the disk.").format(

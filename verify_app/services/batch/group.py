@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from verify_app.services.batch.choices import Method
 
 if TYPE_CHECKING:
     from verify_app.domain import FloatArray
+    from verify_app.matching.similarity import Similarity
+
+Compare = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 _BLOCK = 256
 LARGEST_PART = 3000
@@ -27,10 +30,11 @@ def group_embeddings(
     threshold: float,
     method: Method = Method.AGGLOMERATIVE,
     check: Callable[[], None] = _go_on,
+    similarity: Similarity | None = None,
 ) -> NDArray[np.int64]:
     """Labels from 1 upward, in order of first appearance: equal labels mean one identity.
 
-    ``agglomerative`` is average-linkage clustering on cosine distance: two groups join while the mean score
+    ``agglomerative`` is average-linkage clustering: two groups join while the mean score
     between them reaches ``threshold``, so that one chance match does not chain two people together.
     ``hdbscan`` (Campello, Moulavi and Sander, 2013) finds dense groups of any size and leaves samples between
     them alone. Neither reaches across files that no chain of matches connects, so the connected parts of the
@@ -38,15 +42,17 @@ def group_embeddings(
 
     Args:
         vectors: unit-norm embeddings, float32 [n, d].
-        threshold: cosine score from which two samples are taken for one person.
+        threshold: score from which two samples are taken for one person.
         method: how groups are found.
         check: called between two steps; may raise to stop.
+        similarity: how samples are compared; cosine when None.
     """
+    compare = _dot if similarity is None or similarity.name == "cosine" else similarity.compare
     raw = np.zeros(len(vectors), np.int64)
     next_label = 0
-    for members in _parts(vectors, np.arange(len(vectors)), threshold, check):
+    for members in _parts(vectors, np.arange(len(vectors)), threshold, check, compare):
         check()
-        labels = _CLUSTER[method](vectors[members], threshold)
+        labels = _CLUSTER[method](vectors[members], threshold, compare)
         raw[members] = labels + next_label
         next_label += int(labels.max()) + 1
     return _by_first_appearance(raw)
@@ -62,19 +68,21 @@ def purity(labels: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
 
 
 def _parts(
-    vectors: FloatArray, members: NDArray[np.int64], threshold: float, check: Callable[[], None]
+    vectors: FloatArray, members: NDArray[np.int64], threshold: float, check: Callable[[], None], compare: Compare
 ) -> Iterator[NDArray[np.int64]]:
     """Connected parts of the match graph; one too large to cluster is cut again, at a stricter threshold."""
-    labels = _connected(vectors[members], threshold, check)
+    labels = _connected(vectors[members], threshold, check, compare)
     order = np.argsort(labels, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []:
-        if len(part) <= LARGEST_PART or threshold > 0.999:
-            yield members[part]
+        own = members[part]
+        top = 1.0 if compare is _dot or len(part) <= LARGEST_PART else _highest(vectors[own], compare)
+        if len(part) <= LARGEST_PART or top - threshold < 1e-3 * max(abs(top), 1e-3):
+            yield own
         else:
-            yield from _parts(vectors, members[part], threshold + 0.1 * (1.0 - threshold), check)
+            yield from _parts(vectors, own, threshold + 0.1 * (top - threshold), check, compare)
 
 
-def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None]) -> NDArray[np.int64]:
+def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None], compare: Compare) -> NDArray[np.int64]:
     """Label of the connected part of each sample, block by block, so that the matches never all exist at once."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -83,7 +91,7 @@ def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None])
     labels = np.arange(count, dtype=np.int64)
     for start in range(0, count, _BLOCK):
         check()
-        near = np.argwhere(vectors[start : start + _BLOCK] @ vectors[start:].T >= threshold)
+        near = np.argwhere(compare(vectors[start : start + _BLOCK], vectors[start:]) >= threshold)
         if not len(near):
             continue
         edges = np.unique(np.stack([labels[near[:, 0] + start], labels[near[:, 1] + start]]), axis=1)
@@ -92,18 +100,19 @@ def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None])
     return labels
 
 
-def _agglomerative(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
+def _agglomerative(vectors: FloatArray, threshold: float, compare: Compare) -> NDArray[np.int64]:
     if len(vectors) == 1 or len(vectors) > LARGEST_PART:
         return np.zeros(len(vectors), np.int64)
     from sklearn.cluster import AgglomerativeClustering
 
+    distances, limit = _distances(vectors, threshold, compare)
     clustering = AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - threshold
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=limit
     )
-    return np.asarray(clustering.fit_predict(_distances(vectors)), np.int64)
+    return np.asarray(clustering.fit_predict(distances), np.int64)
 
 
-def _hdbscan(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
+def _hdbscan(vectors: FloatArray, threshold: float, compare: Compare) -> NDArray[np.int64]:
     """Two extra points, as far from all others as the threshold allows, are the ground that density rises from.
 
     Without them a part that is one person would be judged against nothing but itself, and fall to pieces.
@@ -113,9 +122,9 @@ def _hdbscan(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
         return np.zeros(count, np.int64)
     from sklearn.cluster import HDBSCAN
 
-    limit = 1.0 - threshold
+    between, limit = _distances(vectors, threshold, compare)
     distances = np.full((count + 2, count + 2), limit)
-    distances[:count, :count] = _distances(vectors)
+    distances[:count, :count] = between
     distances[count:, count:] = limit / 2
     np.fill_diagonal(distances, 0.0)
     clustering = HDBSCAN(min_cluster_size=2, min_samples=1, metric="precomputed", copy=True)
@@ -125,14 +134,32 @@ def _hdbscan(vectors: FloatArray, threshold: float) -> NDArray[np.int64]:
     return labels
 
 
-_CLUSTER: dict[Method, Callable[[FloatArray, float], NDArray[np.int64]]] = {
+_CLUSTER: dict[Method, Callable[[FloatArray, float, Compare], NDArray[np.int64]]] = {
     Method.AGGLOMERATIVE: _agglomerative,
     Method.HDBSCAN: _hdbscan,
 }
 
 
-def _distances(vectors: FloatArray) -> NDArray[np.float32]:
-    return np.asarray(np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0), np.float32)
+def _distances(vectors: FloatArray, threshold: float, compare: Compare) -> tuple[NDArray[np.float32], float]:
+    """How far each score lies below the highest there may be, and how far the threshold does."""
+    scores = compare(vectors, vectors)
+    top = 1.0 if compare is _dot else max(float(scores.max()), threshold + 1e-6)
+    distances = np.asarray(np.maximum(top - scores, 0.0), np.float32)
+    if compare is not _dot:
+        np.fill_diagonal(distances, 0.0)
+    return distances, top - threshold
+
+
+def _dot(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Cosines of unit vectors."""
+    return np.asarray(left @ right.T)
+
+
+def _highest(vectors: FloatArray, compare: Compare) -> float:
+    """The highest score between any two of the samples."""
+    return max(
+        float(compare(vectors[start : start + _BLOCK], vectors).max()) for start in range(0, len(vectors), _BLOCK)
+    )
 
 
 def _by_first_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.domain import FloatArray
+from verify_app.matching.similarity import Similarity
 from verify_app.services.batch.cache import CachedEmbedding
 from verify_app.services.batch.journal import Outcome
 
@@ -60,6 +61,8 @@ class Matrix:
         """:attr:`rows` as an array, int64 [n]."""
         return np.frombuffer(self.rows, np.int64) if len(self.rows) else np.zeros(0, np.int64)
 
-    def scores(self, probe: FloatArray) -> FloatArray:
-        """Cosine score of every usable file against a probe, float32 [n]."""
-        return np.asarray((self.vectors @ probe)[self.index], np.float32)
+    def scores(self, probe: FloatArray, similarity: Similarity) -> NDArray[np.floating]:
+        """Score of every usable file against a probe [n]."""
+        if similarity.name == "cosine":  # of unit vectors
+            return np.asarray((self.vectors @ probe)[self.index], np.float32)
+        return similarity.compare(probe[None, :], self.vectors)[0][self.index]

@@ -5,7 +5,7 @@ Rows follow the job's order of files, whatever the order the files were read in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from verify_app.services.storage import store_errors
 
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
+    from verify_app.matching.similarity import Similarity
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Scorer:
             if embedding is None:
                 yield self._unusable(outcome)
                 continue
-            best = int(np.argmax(gallery @ embedding.vector))
+            best = self._nearest(embedding.vector, gallery, counts)
             name, count = outcome.item.name, counts[best]
             row = self._identified(name, names[best], embedding, gallery[best], count, len(names))
             yield during(row, outcome.place)
@@ -137,13 +138,14 @@ class Scorer:
                 yield self._unusable(outcome)
                 continue
             position += 1
-            scores = matrix.scores(embedding.vector)
+            scores = matrix.scores(embedding.vector, self._similarity(1))
             for later in position + 1 + np.flatnonzero(scores[position + 1 :] >= self._threshold):
                 yield self._matched(outcome, matrix.names[later], embedding, float(scores[later]))
 
     def _group(self) -> Iterator[Row]:
         matrix = self._matrix()
-        of_content = group_embeddings(matrix.vectors, self._threshold, self.method, lambda: stop_if(self.cancelled))
+        check: Callable[[], None] = lambda: stop_if(self.cancelled)  # noqa: E731
+        of_content = group_embeddings(matrix.vectors, self._threshold, self.method, check, self._similarity(1))
         labels = of_content[matrix.index]
         self.purity = _purity(labels, matrix.claims)
         sizes = np.bincount(labels, minlength=1)
@@ -164,8 +166,12 @@ class Scorer:
                           group=label, threshold=self._threshold, quality=embedding.quality,
                           message=reason.message)  # fmt: skip
             else:
-                others = (sums[label] - embedding.vector) / (size - 1)
-                row = self._grouped(outcome, embedding, float(others @ embedding.vector), label, size)
+                if self._similarity(1).name == "cosine":
+                    score = float((sums[label] - embedding.vector) / (size - 1) @ embedding.vector)
+                else:
+                    others = np.flatnonzero((labels == label) & (np.arange(len(labels)) != position))
+                    score = float(matrix.scores(embedding.vector, self._similarity(1))[others].mean())
+                row = self._grouped(outcome, embedding, score, label, size)
             yield during(row, outcome.place)
 
     # -- one row ----------------------------------------------------------------------------------
@@ -185,7 +191,7 @@ class Scorer:
     def _identified(
         self, name: str, subject: str, probe: CachedEmbedding, reference: FloatArray, count: int, gallery: int
     ) -> Row:
-        comparison = replace(self._comparison(probe, reference[None, :]), references=count)
+        comparison = replace(self._comparison(probe, reference[None, :], count), references=count)
         decision = self._decide(comparison)
         chance = corrected(decision.predicted_fmr, gallery)
         if decision.verified and chance is not None and chance.value <= self.target_fmr:
@@ -208,7 +214,7 @@ class Scorer:
             row = Row(outcome.item.name, "", RowDecision.UNKNOWN, reason=reason.code.value, message=reason.message)
             yield during(row, outcome.place)
             return
-        scores = references.scores(embedding.vector)
+        scores = references.scores(embedding.vector, self._similarity(1))
         matches = np.flatnonzero(scores >= self._threshold)
         for match in matches:
             yield self._matched(outcome, references.names[match], embedding, float(scores[match]))
@@ -244,8 +250,9 @@ class Scorer:
         )
         return self._decide(comparison).comparisons[0]
 
-    def _comparison(self, probe: CachedEmbedding, references: FloatArray) -> Comparison:
-        return compare_one([self._embedding(probe)], references, self._calibration(len(references)).similarity)
+    def _comparison(self, probe: CachedEmbedding, references: FloatArray, count: int | None = None) -> Comparison:
+        """A probe against the references of a subject; ``count`` says how many there were, if combined already."""
+        return compare_one([self._embedding(probe)], references, self._similarity(count or len(references)))
 
     def _decide(self, comparison: Comparison) -> Decision:
         from verify_app.matching.decision import decide
@@ -263,10 +270,34 @@ class Scorer:
     def _calibrations(self) -> dict[int, Calibration]:
         return {}
 
+    @cached_property
+    def _similarities(self) -> dict[int, Similarity]:
+        return {}
+
     def _calibration(self, references: int) -> Calibration:
         if references not in self._calibrations:
             self._calibrations[references] = calibrations.active(self.app, self.spec.modality, references)
         return self._calibrations[references]
+
+    def _similarity(self, references: int) -> Similarity:
+        from verify_app.matching.records import similarity_of
+
+        if references not in self._similarities:
+            self._similarities[references] = similarity_of(self._calibration(references), self._contract.dimension)
+        return self._similarities[references]
+
+    def _nearest(self, probe: FloatArray, gallery: FloatArray, counts: list[int]) -> int:
+        """The row of the gallery most like a probe; where scores are of several kinds, by their likelihood ratios."""
+        kinds = {self._similarity(count).name for count in set(counts)}
+        if kinds == {"cosine"}:
+            return int(np.argmax(gallery @ probe))
+        found = []
+        for count in sorted(set(counts)):
+            rows = np.flatnonzero(np.array(counts) == count)
+            scores = self._similarity(count).compare(probe[None, :], gallery[rows])[0]
+            best = int(np.argmax(scores))
+            found.append((self._calibration(count).llr(float(scores[best])), int(rows[best])))
+        return max(found)[1]
 
     @property
     def calibration(self) -> Calibration:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from verify_app.domain import FloatArray, ImageArray
-from verify_app.services.bench.run import Bench, BenchRow
+from verify_app.services.bench.maps import EmbeddingMap
+from verify_app.services.bench.run import BenchRow
 from verify_app.services.bench.saliency import Saliency
 
 if TYPE_CHECKING:
@@ -49,21 +50,24 @@ def draw_det(axes: Axes, rows: Sequence[BenchRow]) -> None:
     axes.legend(fontsize=8, frameon=False, loc="lower left")
 
 
-def map_picture(bench: Bench) -> bytes:
-    """The embeddings of some subjects on their two main components, coloured by subject, as PNG."""
+def map_picture(drawn: EmbeddingMap) -> bytes:
+    """A map of embeddings, coloured by subject, as PNG."""
     from matplotlib import colormaps
 
     figure, axes = _figure(6.4, 5.6)
-    names = np.unique(bench.map_subjects)
+    names = np.unique(drawn.subjects)
     colours = colormaps["tab20"](np.linspace(0, 1, max(len(names), 2)))
     for name, colour in zip(names, colours, strict=False):
-        points = bench.map[bench.map_subjects == name]
+        points = drawn.coordinates[drawn.subjects == name]
         axes.scatter(
             points[:, 0], points[:, 1], s=16, color=colour, label=str(name), edgecolors="white", linewidths=0.3
         )
-    axes.set_xlabel("first component")
-    axes.set_ylabel("second component")
-    axes.set_title(f"{len(names)} subjects; the map shows {100 * bench.map_share:.0f} % of the variance", fontsize=9)
+    about = f"by {drawn.method}: only who is next to whom means something"
+    if drawn.share is not None:
+        axes.set_xlabel("first component")
+        axes.set_ylabel("second component")
+        about = f"the map shows {100 * drawn.share:.0f} % of the variance"
+    axes.set_title(f"{len(names)} subjects; {about}", fontsize=9)
     axes.set_aspect("equal", "datalim")
     return _png(figure)
 

@@ -73,7 +73,7 @@ def render(bench: Bench) -> str:
         non_mated=grouped(bench.non_mated),
         best=best.name,
         groups=groups,
-        map=_data_uri(map_picture(bench)),
+        map=_data_uri(map_picture(bench.map)),
     )
 
 

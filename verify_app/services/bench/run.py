@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from verify_app.domain import Interval
 from verify_app.reasons import ReasonCode, UnusableInput
+from verify_app.services.bench.maps import EmbeddingMap, embedding_map
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 DIMENSIONS = (8, 16, 32, 64)
 FEWEST_SUBJECTS = 8
-MAP_SUBJECTS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +73,7 @@ class Bench:
         non_mated: number of non-mated trials measured.
         rows: one per way to compare.
         skipped: why a way could not be measured, by name.
-        map: float64 array (k, 2), the embeddings of some measured subjects on their two main components.
-        map_subjects: array (k,), the subject of each.
-        map_share: share of the variance that the map shows, 0..1.
+        map: the embeddings of some measured subjects on their two main components.
     """
 
     source: str
@@ -86,9 +84,7 @@ class Bench:
     non_mated: int
     rows: tuple[BenchRow, ...]
     skipped: dict[str, str]
-    map: NDArray[np.float64]
-    map_subjects: NDArray[Any]
-    map_share: float
+    map: EmbeddingMap
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
@@ -140,7 +136,6 @@ def run_bench(
         except UnusableInput as error:
             skipped[name] = error.reason.message
     progress(len(ways), len(ways), "")
-    coordinates, who, share = embedding_map(test, test_subjects)
     same = int(sum(count * (count - 1) // 2 for count in np.unique(test_subjects, return_counts=True)[1]))
     return Bench(
         source,
@@ -151,30 +146,8 @@ def run_bench(
         len(test) * (len(test) - 1) // 2 - same,
         tuple(rows),
         skipped,
-        coordinates,
-        who,
-        share,
+        embedding_map(test, test_subjects),
     )
-
-
-def embedding_map(
-    vectors: NDArray[Any], subjects: NDArray[Any], most: int = MAP_SUBJECTS
-) -> tuple[NDArray[np.float64], NDArray[Any], float]:
-    """The embeddings of the ``most`` best represented subjects on their two main components.
-
-    Returns:
-        coordinates (k, 2), the subject of each (k,), and the share of the variance that two components show.
-    """
-    names, counts = np.unique(subjects, return_counts=True)
-    chosen = np.isin(subjects, names[np.argsort(-counts, kind="stable")[:most]])
-    x = np.asarray(vectors[chosen], dtype=np.float64)
-    x = x - x.mean(axis=0)
-    _, strength, directions = np.linalg.svd(x, full_matrices=False)
-    coordinates = x @ directions[:2].T
-    if coordinates.shape[1] < 2:
-        coordinates = np.column_stack([coordinates, np.zeros(len(x))])
-    total = float((strength**2).sum())
-    return coordinates, subjects[chosen], float((strength[:2] ** 2).sum()) / total if total else 0.0
 
 
 def _half(subjects: NDArray[Any], seed: int) -> NDArray[np.bool_]:

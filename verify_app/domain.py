@@ -132,6 +132,7 @@ class Comparison:
         predicted_fmr: share of non-mated comparisons expected to score at least this high.
         threshold: score from which the operating point accepts.
         calibration: name of the calibration used.
+        extrapolated: whether the predicted rate lies below what could be counted, and rests on a fitted tail.
     """
 
     modality: Modality
@@ -144,6 +145,7 @@ class Comparison:
     predicted_fmr: Interval | None = None
     threshold: float | None = None
     calibration: str | None = None
+    extrapolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

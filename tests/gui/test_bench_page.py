@@ -54,6 +54,14 @@ def test_every_way_is_listed_drawn_and_reported(page: BenchPage, qtbot: QtBot, t
     assert last is not None
     last.setCheckState(Qt.CheckState.Checked)
     assert len(page.det._curves) == 5
+    page.map.method.setCurrentIndex(page.map.method.findData("t-sne"))
+    with qtbot.waitSignal(page.map.drawn, timeout=120_000) as heard:
+        page.map.draw()
+    assert heard.args[0].method == "t-sne"
+    assert len(page.map.plot._points.points()) == len(heard.args[0].subjects)
+    page.map.method.setCurrentIndex(0)
+    page.map.draw()
+    assert page.map.shown is bench.map
     page.write_report(tmp_path / "bench.html")
     qtbot.waitUntil(lambda: not page.notice.isHidden())
     assert bench.rows[0].name in (tmp_path / "bench.html").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ from verify_app.gui.window import MainWindow
 from verify_app.reasons import Reason, ReasonCode
 from verify_app.services import calibration_library
 from verify_app.services.application import Application
+from verify_app.services.trial_sets import LabelledSample
 
 OpenWindow = Callable[..., MainWindow]
 
@@ -236,3 +237,80 @@ def test_the_library_opens_with_nothing_saved(page: CalibratePage, qtbot: QtBot)
     dialog.show()
     assert not dialog.use_button.isEnabled()
     assert not dialog.remove_button.isEnabled()
+
+
+def vector_file(folder: Path, people: int = 16, each: int = 3, seed: int = 3) -> Path:
+    rng = np.random.default_rng(seed)
+    subject = np.repeat(np.arange(people), each)
+    vectors = rng.normal(size=(people, 12))[subject] + 0.7 * rng.normal(size=(people * each, 12))
+    file = folder / f"vectors{seed}.npz"
+    np.savez(file, vectors=vectors.astype(np.float32), subjects=np.array([f"person {one}" for one in subject]))
+    return file
+
+
+def loaded(page: CalibratePage, qtbot: QtBot, work: Callable[[], object]) -> Worksheet:
+    with qtbot.waitSignal(page.loaded, timeout=120_000) as heard:
+        work()
+    assert isinstance(heard.args[0], Worksheet), heard.args[0]
+    return heard.args[0]
+
+
+def test_a_fitted_similarity_is_chosen_and_kept(page: CalibratePage, qtbot: QtBot, tmp_path: Path, home: Path) -> None:
+    plain = loaded(page, qtbot, lambda: page.sources.load_path("vectors", vector_file(tmp_path)))
+    page.sources.way.setCurrentIndex(page.sources.way.findData("plda"))
+    fitted = loaded(page, qtbot, page.compare_otherwise)
+    assert fitted.trial_set.similarity == "plda"
+    assert not np.allclose(fitted.live.trials.scores, plain.live.trials.scores)
+    assert "other people" in page.about.text()
+    page.aim(1e-1)
+    dialog = SaveDialog(page, "fitted", page._target, fitted.live.support(page._target))
+    qtbot.addWidget(dialog)
+    dialog.anyway.setChecked(True)
+    with qtbot.waitSignal(page.saved, timeout=60_000):
+        page.keep(dialog)
+    with Application() as app:
+        kept = [Calibration.from_json(one.json) for one in app.store.calibrations()]
+    assert {one.similarity for one in kept} == {"plda"}
+    assert all(one.parameters is not None and one.embeddings == 0 for one in kept)
+    page.sources.way.setCurrentIndex(page.sources.way.findData("cosine"))
+    back = loaded(page, qtbot, page.compare_otherwise)
+    assert back.trial_set.parameters is None
+    assert back.live.trials.scores == pytest.approx(plain.live.trials.scores)
+
+
+def test_two_ways_on_the_same_people(page: CalibratePage, qtbot: QtBot, tmp_path: Path) -> None:
+    loaded(page, qtbot, lambda: page.sources.load_path("vectors", vector_file(tmp_path)))
+    compare = page.compare
+    qtbot.waitUntil(lambda: compare.similarity.findText("Embeddings of the same samples…") >= 0)
+    with qtbot.waitSignal(compare.found, timeout=60_000) as heard:
+        compare.compare_with("similarity", "lda")
+    assert len(heard.args[0].differences) == 3
+    assert "95 %" in compare.text.text()
+    assert len(compare.det._curves) == len(page.det._curves) == 2
+    with qtbot.waitSignal(compare.found, timeout=60_000) as heard:
+        compare.compare_with("file", str(vector_file(tmp_path, seed=9)))
+    assert heard.args[0].name == "vectors9.npz"
+    compare.compare_with("file", str(vector_file(tmp_path, people=5, seed=4)))
+    qtbot.waitUntil(lambda: "other samples" in compare.notice.text)
+
+
+def test_the_general_set_of_an_encoder(
+    open_window: OpenWindow, qtbot: QtBot, shipped_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (shipped_models / "face-encoder" / "trials.npz").is_file():
+        pytest.skip("the face encoder has no trials yet")
+    monkeypatch.setenv("VERIFY_APP_MODELS", str(shipped_models))
+    page = open_window("calibrate").page
+    assert isinstance(page, CalibratePage)
+    found = loaded(page, qtbot, lambda: page.sources.load_shipped(3))
+    assert found.trial_set.references == 3
+    assert "general set" in page.about.text()
+    assert not page.compare.similarity.isEnabled()
+
+
+def test_stored_voices_cannot_be_played_and_it_is_said(page: CalibratePage, qtbot: QtBot) -> None:
+    side = page.worst.left
+    side.show_sample(LabelledSample("an id", "Somebody", stored=True), "voice")
+    assert "not kept" in side.text
+    assert side.play_button.isHidden()
+    assert side.recording.isHidden()

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from verify_app.calibration.model import FEWEST_COUNTED
 from verify_app.calibration.tail import Tail, fit_tail
 from verify_app.evaluation.rates import ErrorRates
 from verify_app.evaluation.trials import Scores
@@ -84,9 +85,9 @@ def survival(non_mated: Scores, tail: Tail | None, scores: Scores) -> Scores:
     counted = np.maximum(above, 0.5) / n
     if tail is not None:
         fitted = np.where(np.asarray(scores) > tail.start, tail.survival(np.asarray(scores)), 0.0)
-        counted = np.where(above >= 10, np.maximum(counted, fitted), np.where(fitted > 0, fitted, counted))
+        counted = np.where(above >= FEWEST_COUNTED, np.maximum(counted, fitted), np.where(fitted > 0, fitted, counted))
         beyond = np.asarray(scores) > tail.start
-        counted = np.where(beyond & (fitted <= 0) & (above < 10), 0.0, counted)
+        counted = np.where(beyond & (fitted <= 0) & (above < FEWEST_COUNTED), 0.0, counted)
     return np.asarray(np.clip(counted, 0.1 / n, 1.0), dtype=np.float64)
 
 

@@ -19,6 +19,8 @@ from verify_app.reasons import ReasonCode, StateError
 SCHEMA = 1
 UNFITTED = ("cosine", "euclidean")
 """Similarities that have no parameters; every other one decides only with those it was calibrated with."""
+FEWEST_COUNTED = 10
+"""From so many non-mated comparisons above a score on, its false-match rate is counted; below, it is extrapolated."""
 ROUNDING = 1e-9
 """Relative slack of comparisons between rates, for floating-point noise."""
 
@@ -129,6 +131,10 @@ class Calibration:
             for column in (self.curve.fmr, self.curve.fmr_low, self.curve.fmr_high)
         )
         return Interval(value, min(low, value), max(high, value), CONFIDENCE)
+
+    def extrapolates(self, score: float) -> bool:
+        """Whether so few non-mated comparisons score this high that the predicted rate rests on the fitted tail."""
+        return self.predicted_fmr(score).value * self.non_mated < FEWEST_COUNTED
 
     def threshold_at(self, fmr: float) -> float:
         """Smallest score whose predicted false-match rate is at most ``fmr``; infinity when no score has that."""

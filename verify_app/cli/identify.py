@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from verify_app.cli import state, words
 from verify_app.cli.options import Files, comparison_dict, interval_dict, left_out
 from verify_app.reasons import ReasonCode
+
+if TYPE_CHECKING:
+    from verify_app.services.identify import Candidate
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -47,12 +50,17 @@ def identify(
         (
             candidate.person.name,
             ", ".join(f"{one.modality} {one.score:.3f}" for one in candidate.decision.comparisons),
-            words.rate_interval(candidate.predicted_fpir),
+            words.rate_interval(candidate.predicted_fpir) + ("  *" if _extrapolated(candidate) else ""),
         )
         for candidate in result.candidates
     ]
     lines = [f"{words.strong('MATCHED' if matched else 'UNKNOWN', matched)}  {result.reason.message}"]
     lines.append(words.table(rows, ("candidate", "score", f"false-match rate in a search of {result.gallery}")))
+    if any(_extrapolated(candidate) for candidate in result.candidates):
+        lines.append(
+            "  * extrapolated: fewer than ten comparisons of different people scored so high when this was calibrated, "
+            "so the rate rests on the fitted tail of their scores, not on a count"
+        )
     lines.append(f"  operating point: {words.rate(result.target_fpir)} unknown people named falsely")
     lines += left_out(result.samples)
     match = result.match
@@ -75,3 +83,8 @@ def identify(
         "samples": [sample.as_dict() for sample in result.samples],
     }
     state.finish(payload, "\n".join(lines), 0 if matched else 1)
+
+
+def _extrapolated(candidate: Candidate) -> bool:
+    """Whether the rate of a candidate lies below what could be counted."""
+    return any(comparison.extrapolated for comparison in candidate.decision.comparisons)

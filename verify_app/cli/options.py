@@ -50,6 +50,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         "threshold": comparison.threshold,
         "llr": comparison.llr,
         "predicted_fmr": interval_dict(comparison.predicted_fmr),
+        "extrapolated": comparison.extrapolated,
         "references": comparison.references,
         "similarity": comparison.similarity,
         "calibration": comparison.calibration,

@@ -61,6 +61,7 @@ def _interpret(comparison: Comparison, calibrations: Mapping[Modality, Calibrati
         predicted_fmr=calibration.predicted_fmr(comparison.score),
         threshold=threshold if math.isfinite(threshold) else None,
         calibration=calibration.name,
+        extrapolated=calibration.extrapolates(comparison.score),
     )
 
 

@@ -34,8 +34,8 @@ HOLDING = ("cohort", "landmarks")
 """Parts of a similarity that are embeddings of people."""
 
 
-def as_record(chosen: Similarity) -> dict[str, Any]:
-    """A similarity with its parameters, ready for JSON; :func:`from_record` reads it back."""
+def as_record(chosen: Any) -> dict[str, Any]:
+    """A similarity of one of :data:`KINDS` with its parameters, ready for JSON; :func:`from_record` reads it back."""
     kind = next(name for name, made in KINDS.items() if isinstance(chosen, made))
     record: dict[str, Any] = {"kind": kind}
     for item in fields(KINDS[kind]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from verify_app.domain import Modality
@@ -29,7 +29,13 @@ SIZE = 150
 
 
 class SampleSide(QWidget):
-    """Shows a sample by loading it in the background; a stored sample shows its thumbnail, as nothing else is kept."""
+    """Shows a sample by loading it in the background; a stored sample shows its thumbnail, as nothing else is kept.
+
+    Signals:
+        played: its recording begins to play.
+    """
+
+    played = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -59,9 +65,20 @@ class SampleSide(QWidget):
         self._name.setText(sample.subject)
         self._file.setText("" if sample.stored else Path(sample.name).name)
         self._file.setToolTip("" if sample.stored else sample.name)
+        self.stop()
         self.picture.show_array(None)
+        voice = modality == Modality.VOICE
+        self.recording.setVisible(False)
         self.play_button.setVisible(not sample.stored)
-        self._stack.setCurrentIndex(1 if modality == Modality.VOICE else 0)
+        if sample.stored and voice:
+            self._file.setText(
+                translate(
+                    "SampleSide",
+                    "Recordings of enrolled people are not kept, so there is nothing to play. "
+                    "Load a folder or a table of trials to listen to pairs.",
+                )
+            )
+        self._stack.setCurrentIndex(1 if voice else 0)
         if sample.stored:
             self._session.run(self, lambda app, _p, _c: _thumbnail(app, sample), self._show_thumbnail, self._fail)
         else:
@@ -81,6 +98,7 @@ class SampleSide(QWidget):
             return  # another pair was chosen in the meantime
         outcome = outcomes[0]
         if outcome.modality is Modality.VOICE and outcome.sample is not None:
+            self.recording.setVisible(True)
             self.recording.show_recording(outcome.sample.data, getattr(outcome.analysis, "segments", ()))
         elif outcome.crop is not None:
             self.picture.show_array(outcome.crop)
@@ -90,7 +108,13 @@ class SampleSide(QWidget):
     def _fail(self, reason: Reason) -> None:
         self._file.setText(reason.message)
 
+    @property
+    def text(self) -> str:
+        """What it says of the sample."""
+        return self._file.text()
+
     def _play(self) -> None:
+        """Play the recording, or stop it when it plays."""
         if self._sample is None:
             return
         from PySide6.QtMultimedia import QAudioOutput, QMediaPlayer
@@ -98,8 +122,21 @@ class SampleSide(QWidget):
         if self._player is None:
             self._player = QMediaPlayer(self)
             self._player.setAudioOutput(QAudioOutput(self))
+            self._player.playingChanged.connect(self._show_playing)
+        if self._player.isPlaying():
+            self._player.stop()
+            return
+        self.played.emit()
         self._player.setSource(QUrl.fromLocalFile(self._sample.name))
         self._player.play()
+
+    def stop(self) -> None:
+        """Stop playing."""
+        if self._player is not None:
+            self._player.stop()
+
+    def _show_playing(self, playing: bool) -> None:
+        self.play_button.setText(translate("SampleSide", "Stop") if playing else translate("SampleSide", "Play"))
 
 
 def _thumbnail(app: Application, sample: LabelledSample) -> bytes | None:

@@ -41,6 +41,8 @@ class WorstPairs(QWidget):
         self.list.setAccessibleName(translate("WorstPairs", "Pairs, the most surprising first"))
         self.list.currentRowChanged.connect(lambda _row: self._show())
         self.left, self.right = SampleSide(session), SampleSide(session)
+        self.left.played.connect(self.right.stop)  # one at a time
+        self.right.played.connect(self.left.stop)
         self._about = label("", "muted", wrap=True)
         self.exclude_button = button(translate("WorstPairs", "Leave out the pair…"), self._exclude_pair)
         self.exclude_left = button(translate("WorstPairs", "Leave out…"), lambda: self._exclude(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,8 @@ class Matrix:
         """:attr:`rows` as an array, int64 [n]."""
         return np.frombuffer(self.rows, np.int64) if len(self.rows) else np.zeros(0, np.int64)
 
-    def scores(self, probe: FloatArray, similarity: Similarity) -> NDArray[np.floating]:
+    def scores(self, probe: FloatArray, similarity: Similarity) -> NDArray[Any]:
         """Score of every usable file against a probe [n]."""
         if similarity.name == "cosine":  # of unit vectors
             return np.asarray((self.vectors @ probe)[self.index], np.float32)
-        return similarity.compare(probe[None, :], self.vectors)[0][self.index]
+        return np.asarray(similarity.compare(probe[None, :], self.vectors)[0][self.index])

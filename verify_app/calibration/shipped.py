@@ -71,7 +71,7 @@ def trials(folder: Path, contract_id: str, references: int) -> TrialScores:
     """
     path, advice = folder / TRIALS_NAME, "Install the application again."
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             made_for = str(stored["contract"])
             names = [name for name in stored.files if name.endswith(f"_{references}")]
             found = BinnedTrials.from_arrays({name.rpartition("_")[0]: stored[name] for name in names})

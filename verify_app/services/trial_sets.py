@@ -281,7 +281,7 @@ def from_trials(
     base = root if root is not None else Path(table_file).parent
     named = all(name in found.table.columns for name in ("reference_subject", "probe_subject"))
     place: dict[tuple[str, ...], int] = {}  # one sample for each file, and for files that are combined
-    samples = []
+    samples: list[LabelledSample] = []
     for trial in chosen:
         for files, column in ((trial.references, "reference_subject"), ((trial.probe,), "probe_subject")):
             if place.setdefault(files, len(place)) == len(samples):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verify_app.matching.fitting import fit_similarity
 from verify_app.reasons import Cancelled
 from verify_app.services.batch import group
 from verify_app.services.batch.choices import Method
@@ -95,3 +96,18 @@ def test_stopping() -> None:
 
     with pytest.raises(Cancelled):
         group_embeddings(vectors, 0.5, check=stop)
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("name", ["euclidean", "plda", "as-norm"])
+def test_people_are_found_by_any_similarity(name: str, method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, truth = people(12, 5, 0.4)
+    chosen = fit_similarity(name, *people(40, 4, 0.4, seed=1))
+    scores = chosen.compare(vectors, vectors)
+    same = truth[:, None] == truth[None, :]
+    threshold = float((scores[same].min() + scores[~same].max()) / 2)
+    for largest in (group.LARGEST_PART, 4):  # also where the parts have to be cut
+        monkeypatch.setattr(group, "LARGEST_PART", largest)
+        labels = group_embeddings(vectors, threshold, method, similarity=chosen)
+        assert purity(labels, truth) == 1.0
+        assert len(np.unique(labels)) == 12 or largest == 4

@@ -79,7 +79,10 @@ class SampleSide(QWidget):
                 )
             )
         self._stack.setCurrentIndex(1 if voice else 0)
-        if sample.stored:
+        if modality not in [one.value for one in Modality] or not sample.stored and not Path(sample.name).is_file():
+            self._file.setText(sample.name)  # embeddings alone: there is nothing to see or to hear
+            self.play_button.setVisible(False)
+        elif sample.stored:
             self._session.run(self, lambda app, _p, _c: _thumbnail(app, sample), self._show_thumbnail, self._fail)
         else:
             kind = Modality(modality)

@@ -79,7 +79,7 @@ class SampleSide(QWidget):
                 )
             )
         self._stack.setCurrentIndex(1 if voice else 0)
-        if modality not in [one.value for one in Modality] or not sample.stored and not Path(sample.name).is_file():
+        if modality not in [one.value for one in Modality]:
             self._file.setText(sample.name)  # embeddings alone: there is nothing to see or to hear
             self.play_button.setVisible(False)
         elif sample.stored:

@@ -75,8 +75,8 @@ class Compare(QWidget):
         side.addWidget(self.notice)
         side.addStretch(1)
         layout = row(gap=14, margin=14)
-        layout.addLayout(side, 1)
-        layout.addWidget(self.det, 1)
+        layout.addLayout(side, 2)
+        layout.addWidget(self.det, 3)
         self.setLayout(layout)
 
     def show_sheet(self, sheet: Worksheet) -> None:

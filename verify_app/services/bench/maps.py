@@ -98,6 +98,7 @@ def _tsne(
     components: EmbeddingMap, seed: int, progress: ProgressCallback, cancelled: CancelledCheck
 ) -> NDArray[np.float64]:
     from sklearn import manifold
+    from threadpoolctl import threadpool_limits
 
     start = components.coordinates / max(float(components.coordinates[:, 0].std()), 1e-12) * 1e-4
     perplexity = min(30.0, (len(start) - 1) / 3)
@@ -112,7 +113,8 @@ def _tsne(
             learning_rate="auto",
             random_state=seed,
         )
-        start = np.asarray(model.fit_transform(components.vectors.astype(np.float32)), dtype=np.float64)
+        with threadpool_limits(1):  # so few points are not worth the threads, which wait for each other
+            start = np.asarray(model.fit_transform(components.vectors.astype(np.float32)), dtype=np.float64)
     stop_if(cancelled)
     progress(ROUNDS, ROUNDS, "t-SNE")
     return start

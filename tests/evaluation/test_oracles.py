@@ -61,7 +61,7 @@ def test_rates_at_operating_points_are_those_of_pyeer() -> None:
     assert PEOPLE.fmr(thresholds) == pytest.approx(np.array(found.fmr), abs=1e-12)
     assert PEOPLE.fnmr(thresholds) == pytest.approx(np.array(found.fnmr), abs=1e-12)
     assert PEOPLE.auc() == pytest.approx(found.auc, abs=1e-3)  # theirs joins steps by straight lines
-    assert found.eer_low - 1e-3 <= PEOPLE.eer() <= found.eer_high + 1e-3  # theirs is not on the hull
+    assert found.eer - 0.01 < PEOPLE.eer() <= found.eer_high  # theirs is not on the hull, which lies below the steps
 
 
 def test_the_area_is_that_of_scikit_learn() -> None:

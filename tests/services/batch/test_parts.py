@@ -12,7 +12,7 @@ import soxr
 
 from tests.films import film, scene
 from verify_app.domain import FloatArray, Modality
-from verify_app.reasons import ReasonCode, UnusableInput, UsageError
+from verify_app.reasons import Cancelled, ReasonCode, UnusableInput, UsageError
 from verify_app.services.application import Application
 from verify_app.services.batch import embed
 from verify_app.services.batch.exports import export
@@ -110,6 +110,26 @@ def test_the_policy_chooses_among_the_people_of_a_video(app: Application, videos
     run_batch(app, job(JobKind.GROUP, videos, "largest", patterns=("both.mp4",)), tmp_path / "largest")
     (chosen,) = rows(tmp_path / "largest")
     assert chosen["file"].startswith("both.mp4#track-")
+
+
+def test_a_job_stopped_within_a_video_ends_like_one_that_was_not(
+    app: Application, portraits: Path, tmp_path: Path
+) -> None:
+    film(tmp_path / "in" / "long.mp4", scene(portraits, 8, (ADA, 20, 500)))
+    told: list[str] = []
+
+    def hear(_done: int, _total: int, message: str = "") -> None:
+        told.append(message)
+
+    with pytest.raises(Cancelled):
+        run_batch(app, job(JobKind.GROUP, tmp_path / "in"), tmp_path / "stopped", progress=hear,
+                  cancelled=lambda: any("long.mp4 (" in one for one in told))  # fmt: skip
+    assert not (tmp_path / "stopped" / "results.csv").exists()
+    for out in ("stopped", "whole"):
+        run_batch(app, job(JobKind.GROUP, tmp_path / "in"), tmp_path / out)
+    results = [(tmp_path / out / "results.csv").read_bytes() for out in ("stopped", "whole")]
+    assert results[0] == results[1]
+    assert b"long.mp4#track-1@00:00.0" in results[0]
 
 
 def test_a_pair_with_a_damaged_video_is_one_row(app: Application, videos: Path, tmp_path: Path) -> None:

@@ -262,6 +262,12 @@ def test_a_fitted_similarity_is_chosen_and_kept(page: CalibratePage, qtbot: QtBo
     assert fitted.trial_set.similarity == "plda"
     assert not np.allclose(fitted.live.trials.scores, plain.live.trials.scores)
     assert "other people" in page.about.text()
+    scores = score_file(tmp_path)
+    assert isinstance(load(page, qtbot, scores), Worksheet)
+    loaded(page, qtbot, lambda: page.sources.load_path("vectors", vector_file(tmp_path)))
+    assert page.sources.chosen_way == "plda"  # finished scores have no say in it
+    fitted = page.sheet
+    assert fitted is not None
     page.aim(1e-1)
     dialog = SaveDialog(page, "fitted", page._target, fitted.live.support(page._target))
     qtbot.addWidget(dialog)

@@ -88,6 +88,14 @@ def test_a_calibration_saved_anyway_decides_and_says_so() -> None:
     assert decide([face(1.0)], {Modality.FACE: anyway}, 1e-3, today=TODAY).reason.code is ReasonCode.TARGET_UNSUPPORTED
 
 
+def test_it_is_told_whether_a_rate_was_counted_or_extrapolated() -> None:
+    others = np.sort(FACE_TRIALS.scores[~FACE_TRIALS.mated])
+    for score, extrapolated in ((float(others[-500]), False), (float(others[-1]) + 0.05, True)):
+        (comparison,) = decide([face(score)], BOTH, 1e-2, today=TODAY).comparisons
+        assert comparison.extrapolated is extrapolated
+        assert FACE.extrapolates(score) is extrapolated
+
+
 def test_fusion_decides_on_the_sum() -> None:
     strong, weak = 0.95, FACE.threshold - 0.05
     assert not decide([face(weak)], BOTH, 1e-3, today=TODAY).verified

@@ -49,14 +49,16 @@ class BinnedTrials:
         codes = subject_codes(trials)
         if codes is None:
             raise ValueError("the trials do not name their subjects")
-        low, high = np.minimum(codes.reference, codes.probe), np.maximum(codes.reference, codes.probe)
+        first, second = np.minimum(codes.reference, codes.probe), np.maximum(codes.reference, codes.probe)
         others, same = ~trials.mated, trials.mated
         n = int(np.count_nonzero(others))
-        shares = np.unique(np.concatenate([np.logspace(np.log10(1 / n), 0, LEVELS), np.linspace(0.05, 1, LEVELS // 2)]))
+        rare, body = np.logspace(np.log10(1 / n), 0, LEVELS), np.linspace(0.05, 1, LEVELS // 2)
+        low = 1 - np.logspace(-4, -2, LEVELS // 8)  # scores far below the others
+        shares = np.unique(np.concatenate([rare, body, low]))
         edges = _edges(trials.scores[others], 1 - shares)
         mated_edges = _edges(trials.scores[same], np.linspace(0, 1, MATED_LEVELS + 1)[:-1])
-        joined, counts = _counted(low[others] * codes.count + high[others], trials.scores[others], edges)
-        subjects, mated_counts = _counted(low[same], trials.scores[same], mated_edges)
+        joined, counts = _counted(first[others] * codes.count + second[others], trials.scores[others], edges)
+        subjects, mated_counts = _counted(first[same], trials.scores[same], mated_edges)
         pairs = np.column_stack(np.divmod(joined, codes.count)).astype(np.uint16)
         return cls(pairs, edges, counts, subjects.astype(np.uint16), mated_edges, mated_counts)
 

@@ -193,6 +193,8 @@ class CalibratePage(Page):
 
     def _fail(self, reason: Reason) -> None:
         self._end()
+        if self.sheet is not None:
+            self.sources.show_way(self.sheet.trial_set.similarity)
         if reason.code is not ReasonCode.CANCELLED:
             self.notice.explain(reason)
         self.loaded.emit(reason)
@@ -205,6 +207,7 @@ class CalibratePage(Page):
     def _show(self, sheet: Worksheet) -> None:
         self.sheet = sheet
         self._end()
+        self.sources.show_way(sheet.trial_set.similarity)
         effective = sheet.live.effective_non_mated(self._target)
         self.about.setText(summary(sheet.trial_set, sheet.live.subjects, effective))
         self.histogram.show_histogram(sheet.histogram)

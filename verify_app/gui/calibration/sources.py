@@ -86,6 +86,12 @@ class SourceBar(Card):
         """The similarity."""
         return str(self.way.currentData())
 
+    def show_way(self, similarity: str) -> None:
+        """Show how the samples that are loaded were compared."""
+        place = self.way.findData(similarity.removesuffix(" cosine"))
+        if place >= 0:
+            self.way.setCurrentIndex(place)
+
     def load(self) -> None:
         """Ask for a file where the source needs one, and say what work is wanted."""
         kind = self.source.currentData()
@@ -141,7 +147,7 @@ def summary(trial_set: TrialSet, subjects: int | None, effective: float) -> str:
         worth = translate("SourceBar", "{subjects} people; worth about {count} independent comparisons")
         parts.append(worth.format(subjects=words.number(subjects), count=words.number(round(effective))))
     if trial_set.parameters is not None:
-        fitted = translate("SourceBar", "every comparison is by a similarity fitted to {count} other people")
+        fitted = translate("SourceBar", "Every comparison is by a similarity fitted to {count} other people")
         parts.append(fitted.format(count=words.number(trial_set.parameters["subjects"])))
     if trial_set.failures:
         parts.append(translate("SourceBar", "%n sample(s) could not be used", n=len(trial_set.failures)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from verify_app.domain import Modality
-from verify_app.reasons import Cancelled, ReasonCode, UnusableInput, UsageError
+from verify_app.reasons import Cancelled, ReasonCode, StateError, UnusableInput, UsageError
 from verify_app.services.application import Application
 from verify_app.services.embed import EmbedOptions, embed_files, modality_of, write_npz
 from verify_app.services.evaluate import EvaluateOptions, Evaluation, evaluate
@@ -193,3 +194,25 @@ def test_the_modality_is_that_of_the_first_readable_file(pictures: Path, tmp_pat
 def _rows(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def test_cached_embeddings_are_not_made_again(
+    write_models: Callable[[Path], Path], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = write_models(tmp_path / "models")
+    monkeypatch.setenv("VERIFY_APP_MODELS", str(models))
+    table, options = _table(tmp_path), EvaluateOptions(root=pictures, aligned=True, cache=True)
+    with Application(Settings(tmp_path / "data", tmp_path / "config")) as application:
+        first = evaluate(application, table, options)
+    files = list((tmp_path / "data").iterdir())
+    vector = next(iter(first.vectors.values())).astype("<f4").tobytes()
+    assert files
+    assert not any(vector in file.read_bytes() for file in files if file.is_file())
+    (models / "face-encoder" / "model.onnx").unlink()  # from here on nothing can be embedded
+    seen: list[int] = []
+    with Application(Settings(tmp_path / "data", tmp_path / "config")) as application:
+        again = evaluate(application, table, options, progress=lambda done, _total, message="": seen.append(done))
+        assert np.array_equal(again.scores, first.scores)
+        assert seen == list(range(1, again.files + 1))
+        with pytest.raises(StateError):
+            evaluate(application, table, replace(options, gates=True))  # of other options there is nothing

@@ -30,7 +30,7 @@ def evaluate(
         typer.Option(metavar="X.npz", help="Instead: all pairs of labelled vectors from anywhere (NPZ or Parquet)."),
     ] = None,
     similarity: Annotated[
-        str, typer.Option(metavar="NAME", help="How --embeddings are compared: cosine or euclidean.")
+        str, typer.Option(metavar="NAME", help="How --embeddings are compared, as in verify-app calibrate.")
     ] = "cosine",
     root: Annotated[
         str | None,
@@ -44,6 +44,9 @@ def evaluate(
     quality_gates: Annotated[
         bool, typer.Option("--quality-gates", help="Refuse samples of low quality, as enrolment does.")
     ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Use and keep embeddings, encrypted, as batch jobs do (batch forget).")
+    ] = False,
     scores: Annotated[
         str | None, typer.Option(metavar="OUT.csv", help="Write the table again with the score of each trial.")
     ] = None,
@@ -53,8 +56,8 @@ def evaluate(
 
     The table is CSV in UTF-8 with the columns reference, probe, mated (1 or 0), and perhaps fold, group,
     reference_subject and probe_subject. Several references are separated by “;” and combined into one. Each file
-    is embedded once; embeddings stay in memory. A trial with a file that cannot be used is a failure to acquire:
-    it is counted, and left out of the error rates.
+    is embedded once; embeddings stay in memory, unless --cache is given. A trial with a file that cannot be used
+    is a failure to acquire: it is counted, and left out of the error rates.
 
     Reported, each with its 95 % interval: failures to acquire, EER, FNMR at FMR 1e-2, 1e-3 and 1e-4, AUC,
     accuracy over the folds when there are any, and the same by group.
@@ -80,7 +83,7 @@ def evaluate(
 
     assert trials is not None  # noqa: S101  checked above
     options = EvaluateOptions(
-        chosen_modality(modality), Path(root) if root else None, aligned, chosen_policy(faces), quality_gates
+        chosen_modality(modality), Path(root) if root else None, aligned, chosen_policy(faces), quality_gates, cache
     )
     with shown_progress("embedding") as progress:
         result = evaluate_table(state.application(), trials, options, progress=progress, scores_file=scores)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from verify_app.domain import FloatArray, Interval, Modality
 from verify_app.reasons import Reason, ReasonCode, UnusableInput, UsageError
 from verify_app.services.application import Application
+from verify_app.services.cached_embedding import embed_cached
 from verify_app.services.embed import EmbedOptions, embed_files, modality_of
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress
 from verify_app.services.output import output_file
@@ -38,6 +39,7 @@ class EvaluateOptions:
         aligned: faces are 112 × 112 template-aligned crops.
         faces: what to do with several faces.
         gates: refuse samples of low quality, which then count as failures to acquire.
+        cache: use the embeddings that batch jobs keep, and keep new ones there, encrypted.
     """
 
     modality: Modality | None = None
@@ -45,6 +47,7 @@ class EvaluateOptions:
     aligned: bool = False
     faces: str = "largest-centred"
     gates: bool = False
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +107,7 @@ def evaluate(
     cancelled: CancelledCheck = never_cancelled,
     scores_file: str | Path | None = None,
 ) -> Evaluation:
-    """Evaluate the trials of a table. Embeddings are kept in memory only.
+    """Evaluate the trials of a table. Embeddings are kept in memory only, unless the options ask for the cache.
 
     A trial with a file that cannot be used has no score: it is a failure to acquire, and is reported apart.
 
@@ -123,7 +126,8 @@ def evaluate(
     vectors: dict[str, FloatArray] = {}
     failures: dict[str, Reason] = {}
     take = EmbedOptions(modality, options.faces, options.aligned, options.gates)
-    for result in embed_files(app, files, take, root=root, progress=progress, cancelled=cancelled):
+    embed = embed_cached if options.cache else embed_files
+    for result in embed(app, files, take, root=root, progress=progress, cancelled=cancelled):
         if result.vector is not None:
             vectors[result.file] = result.vector
         elif result.reason is not None:

@@ -5,8 +5,8 @@
 Every development sample is embedded by the encoder of the manifest, as the application does it (faces are
 aligned crops; the speech of recordings is found first), all pairs are scored, and for one and for three
 references one calibration is fitted and written to ``models/<name>/calibration.json``, and the trials themselves,
-counted in bins, to ``models/<name>/trials.npz``. When both modalities
-are calibrated, fusion is measured on chimeric people, and the figures in ``docs/calibration.md`` are renewed.
+counted in bins, to ``models/<name>/trials.npz``. When both modalities are calibrated, the figures in
+``docs/calibration.md`` are renewed; :mod:`models.measure_fusion` measures fusion.
 Run it again whenever an encoder changes: a calibration holds for one encoder file only. It takes three minutes of
 one core, and half of that again with what ``--cache`` kept.
 """
@@ -34,7 +34,6 @@ from verify_app.evaluation.report import summarise
 from verify_app.face.pipeline import FacePipeline
 from verify_app.matching.pairs import score_pairs
 from verify_app.reasons import UnusableInput
-from verify_app.services.bench.fusion import FusionFigures, measure_fusion
 from verify_app.services.vector_table import LabelledVectors
 from verify_app.voice.pipeline import VoicePipeline
 
@@ -62,9 +61,7 @@ def main() -> None:
     for modality, vectors in embedded.items():
         lines += calibrate(modality, vectors, arguments)
     if len(embedded) == 2:
-        figures = measure_fusion(embedded[Modality.FACE], embedded[Modality.VOICE])
-        print(figures.as_dict())
-        document(arguments.document, [*lines, "", *_fusion_lines(figures)])
+        document(arguments.document, lines)
 
 
 def calibrate(modality: Modality, embedded: LabelledVectors, arguments: Any) -> list[str]:
@@ -191,20 +188,6 @@ def _tell(calibration: Calibration, summary: dict[str, Any]) -> str:
         calibration.method,
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _fusion_lines(figures: FusionFigures) -> list[str]:
-    fused = _percent(figures.fused_eer.as_dict())
-    return [
-        f"Fusion on {figures.chimeras} chimeric people (the mean of {figures.joinings} random joinings, each of "
-        f"{figures.mated} mated and {figures.non_mated} non-mated trials; ratios fitted on half of the chimeras, "
-        "measured on the other half):",
-        "",
-        "| face EER | voice EER | fused EER | fused / better | FMR and FNMR where the predicted FMR is 1e-3 or less |",
-        "|---|---|---|---|---|",
-        f"| {100 * figures.face_eer:.2f} % | {100 * figures.voice_eer:.2f} % | {fused} | {figures.ratio:.3f} | "
-        f"{figures.fused_fmr:.5f}, {100 * figures.fused_fnmr:.2f} % |",
-    ]
 
 
 def _figure(interval: dict[str, float]) -> str:

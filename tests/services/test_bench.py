@@ -96,14 +96,16 @@ def test_fusion_of_chimeras_beats_either_modality() -> None:
     voices, voice_names = vectors(50, 4, within=0.8, seed=2)
     quality = np.random.default_rng(0).choice([0.2, 0.9], size=len(faces))
     figures = measure_fusion(
-        LabelledVectors(faces, face_names, quality=quality), LabelledVectors(voices, voice_names), joinings=2
+        LabelledVectors(faces, face_names, quality=quality), LabelledVectors(voices, voice_names), splits=2
     )
-    assert (figures.chimeras, figures.joinings) == (40, 2)
-    assert figures.mated == 40 * 10
-    assert figures.ratio < 0.6
+    assert (figures.faces, figures.voices, figures.splits) == (40, 50, 2)
+    assert figures.ratio.high < 0.6
     assert figures.fused_eer.low <= figures.fused_eer.value <= figures.fused_eer.high
-    assert figures.fused_fmr < 5e-3
-    with pytest.raises(UnusableInput, match="joined"):
+    assert [level.predicted for level in figures.levels] == [1e-1, 1e-2, 1e-3, 1e-4]
+    for level in figures.levels:
+        assert level.decided <= level.counted  # the upper bound decides
+        assert level.decided_fnmr >= level.fnmr
+    with pytest.raises(UnusableInput, match="4 people have more samples"):
         measure_fusion(LabelledVectors(faces[:20], face_names[:20]), LabelledVectors(voices, voice_names))
 
 
@@ -144,8 +146,8 @@ def test_the_shell(
     found = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in found["rows"]][-1] == "truncated-6 cosine"
     assert out.stat().st_size > 10_000
-    assert run(["bench", "fusion", str(tmp_path / "x.npz"), str(tmp_path / "x.npz"), "--joinings", "1", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["chimeras"] == 40
+    assert run(["bench", "fusion", str(tmp_path / "x.npz"), str(tmp_path / "x.npz"), "--splits", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["subjects"] == {"face": 40, "voice": 40}
     assert run(["bench", "--json"]) == 2
     assert run(["bench", "--people", "--folder", "x", "--json"]) == 2
 

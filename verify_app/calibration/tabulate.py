@@ -11,9 +11,9 @@ from verify_app.calibration.model import Curve
 from verify_app.calibration.tail import Tail, excess_survival, fit_excess
 from verify_app.evaluation import dependence
 from verify_app.evaluation.bootstrap import Replicates
-from verify_app.evaluation.intervals import clopper_pearson
+from verify_app.evaluation.intervals import bootstrap_percentiles, clopper_pearson
 from verify_app.evaluation.rates import ErrorRates
-from verify_app.evaluation.trials import Scores, TrialScores
+from verify_app.evaluation.trials import Scores, TrialScores, subject_codes
 
 LEVELS = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
 MOST_CELLS = 1200
@@ -27,18 +27,22 @@ class Dependence:
         levels: float64 array (k,), false-match rates, falling.
         trials_each: float64 array (k,), >= 1.
         non_mated: number of non-mated trials.
+        subjects: number of subjects; None when the trials do not name them.
     """
 
     levels: Scores
     trials_each: Scores
     non_mated: int
+    subjects: int | None = None
 
     @classmethod
     def of(cls, trials: TrialScores) -> Dependence:
         """Measure the dependence of the non-mated ``trials``."""
         counter, n = dependence.non_mated(trials), trials.non_mated_count
+        codes = subject_codes(trials)
         levels = [level for level in LEVELS if level * n >= 10] or [min(0.5, 10 / n)]
-        return cls(np.array(levels), np.array([n / counter.at_rate(level) for level in levels]), n)
+        each = np.array([n / counter.at_rate(level) for level in levels])
+        return cls(np.array(levels), each, n, None if codes is None else codes.count)
 
     def effective(self, rates: Scores) -> Scores:
         """Effective number of non-mated trials at each false-match rate, interpolated on logarithmic axes."""
@@ -150,12 +154,14 @@ def _bounds(
     """95 % bounds of the predicted rate: subject-level bootstrap, widened by the exact interval of the count.
 
     The bootstrap repeats the fit of the tail; the exact (Clopper-Pearson) interval on the effective number
-    of comparisons speaks where a bootstrap is blind, above the highest non-mated score.
+    of comparisons speaks where a bootstrap is blind, above the highest non-mated score. Of few subjects the
+    percentiles taken lie further out (:func:`~verify_app.evaluation.intervals.bootstrap_percentiles`).
     """
     n = rates.non_mated.size
     curves = drawn.at(points).fmr if tail is None else _tails(rates, tail, drawn, points)
     usable = curves[np.isfinite(curves).all(axis=1)]
-    low, high = np.quantile(usable, [0.025, 0.975], axis=0) if len(usable) else (fmr, fmr)
+    percentiles = bootstrap_percentiles(effect.subjects)
+    low, high = np.quantile(usable, percentiles, axis=0) if len(usable) else (fmr, fmr)
     effective = effect.effective(fmr)
     counted = rates.fmr(points)
     exact = [clopper_pearson(rate * size, size) for rate, size in zip(counted, effective, strict=True)]

@@ -136,35 +136,45 @@ def _text(result: Bench) -> str:
 def fusion(
     faces: Annotated[str, typer.Argument(metavar="FACES.npz", help="Labelled embeddings of faces.")],
     voices: Annotated[str, typer.Argument(metavar="VOICES.npz", help="Labelled embeddings of voices.")],
-    joinings: Annotated[int, typer.Option(metavar="N", min=1, help="Random joinings to average over.")] = 10,
+    references: Annotated[int, typer.Option(metavar="N", min=1, help="Samples behind one reference.")] = 1,
+    splits: Annotated[int, typer.Option(metavar="N", min=1, help="Random splits into halves to average over.")] = 5,
     json: state.JsonFlag = False,
 ) -> None:
     """Measure face and voice together on chimeric people: faces and voices of separate sets, joined at random.
 
-    Likelihood ratios are fitted on half of the chimeras and measured on the other half.
+    Calibrations are fitted on half of the people and measured on the other half, over all ways to join them.
     """
     from verify_app.services.bench.fusion import measure_fusion
     from verify_app.services.vector_table import read_vectors
 
     found = [read_vectors(file) for file in (faces, voices)]
-    with shown_progress("joining") as progress:
-        figures = measure_fusion(found[0], found[1], joinings=joinings, progress=progress)
-    fused = words.percent_interval(figures.fused_eer)
+    with shown_progress("fitting") as progress:
+        figures = measure_fusion(found[0], found[1], references=references, splits=splits, progress=progress)
+    rates = [
+        ("EER by face", words.percent_interval(figures.face_eer)),
+        ("EER by voice", words.percent_interval(figures.voice_eer)),
+        ("EER fused", words.percent_interval(figures.fused_eer)),
+        ("  weighted by quality", words.percent_interval(figures.weighted_eer)),
+        ("fused / better", f"{figures.ratio.value:.3f} ({figures.ratio.low:.3f}–{figures.ratio.high:.3f})"),
+    ]
+    levels = [
+        (
+            f"{level.predicted:.0e}",
+            f"{level.counted:.2e}",
+            f"{100 * level.covered:.0f} %",
+            f"{100 * level.fnmr:.2f} %",
+            f"{level.decided:.2e}",
+            f"{100 * level.decided_fnmr:.2f} %",
+        )
+        for level in figures.levels
+    ]
+    head = ("FMR predicted", "counted", "in interval", "FNMR", "FMR where accepted", "FNMR there")
     text = "\n".join(
         [
-            f"{figures.chimeras} chimeric people, {figures.joinings} joinings, each of {words.grouped(figures.mated)} "
-            f"mated and {words.grouped(figures.non_mated)} non-mated trials",
-            words.table(
-                [
-                    ("EER by face", f"{100 * figures.face_eer:.2f} %"),
-                    ("EER by voice", f"{100 * figures.voice_eer:.2f} %"),
-                    ("EER fused", fused),
-                    ("fused / better", f"{figures.ratio:.3f}"),
-                    ("accepted at a predicted FMR of 0.001:", ""),
-                    ("  FMR counted", f"{figures.fused_fmr:.5f}"),
-                    ("  FNMR counted", f"{100 * figures.fused_fnmr:.2f} %"),
-                ]
-            ),
+            f"faces of {figures.faces} people, voices of {figures.voices}, {words.count(figures.splits, 'split')} into "
+            "halves, 95 % intervals in brackets",
+            words.table(rates),
+            words.table(levels, head),
         ]
     )
     state.finish(figures.as_dict(), text)

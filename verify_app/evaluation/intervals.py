@@ -65,3 +65,22 @@ def percentile_interval(value: float, replicates: Scores, confidence: float = CO
         return Interval(value, value, value, confidence)
     low, high = np.quantile(usable, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, min(float(low), value), max(float(high), value), confidence)
+
+
+def bootstrap_percentiles(drawn: int | None, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Percentiles of a bootstrap that make an interval of the stated coverage, each 0..1.
+
+    Drawing from few subjects shows too little variation: the spread is short by the root of (n - 1) / n, and is
+    itself uncertain, as Student's t knows. So the percentiles lie further out (the expanded percentile interval of
+    Hesterberg, The American Statistician 2015).
+
+    Args:
+        drawn: how many independent subjects were drawn from; None when there are too many to matter.
+        confidence: coverage of the two-sided interval, 0..1.
+    """
+    tail = (1 - confidence) / 2
+    if drawn is not None and drawn >= 2:
+        from scipy.special import ndtr, stdtrit
+
+        tail = float(ndtr(math.sqrt(drawn / (drawn - 1)) * stdtrit(drawn - 1, tail)))
+    return tail, 1 - tail

@@ -26,8 +26,9 @@ def decide(
     """Decide whether probes and references are of one subject.
 
     One comparison is accepted when its score reaches the threshold of ``target_fmr``. A face and a voice
-    are accepted when the predicted false-match rate of their fused likelihood ratio is at most
-    ``target_fmr``. Whatever is missing, expired, out of place or not a number makes the answer a no.
+    are accepted when the upper bound of the false-match rate predicted for their fused likelihood ratio is at
+    most ``target_fmr``: the rate itself rests on an independence that cannot be shown. Whatever is missing,
+    expired, out of place or not a number makes the answer a no.
 
     Args:
         comparisons: one, or one for each modality.
@@ -151,11 +152,12 @@ def _decide_two(
     first, second = (quality_weight(comparison.quality) for comparison in comparisons)
     llr = fused_llr([comparison.llr or 0.0 for comparison in comparisons], [first, second])
     predicted: Interval = fused_fmr(llr, calibrations[0], calibrations[1], (first, second))
-    verified = predicted.value <= target_fmr
+    verified = predicted.high <= target_fmr
     relation = "is within" if verified else "is above"
     message = (
-        f"Face and voice together predict a false-match rate of {one_in(predicted.value)}, which {relation} "
-        f"the {one_in(target_fmr)} allowed{_caveat(calibrations, target_fmr)}."
+        f"Face and voice together predict a false-match rate of {one_in(predicted.value)}, "
+        f"and of {one_in(predicted.high)} at the most, which {relation} the {one_in(target_fmr)} allowed"
+        f"{_caveat(calibrations, target_fmr)}."
     )
     return Decision(verified, _reason(verified, message), target_fmr, llr, predicted, comparisons)
 

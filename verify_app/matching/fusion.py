@@ -3,17 +3,19 @@
 For independent evidence, log-likelihood ratios add (Brümmer & du Preez 2006). A poor sample carries less
 than its ratio says, so its ratio is weighted down by its quality. The rate at which non-mated pairs reach
 a fused ratio follows from the calibrations' own non-mated distributions by convolution: an impostor's
-face and voice are taken to be independent.
+face and voice are taken to be independent. Where that fails (the impostor resembles the subject in both, being
+of one sex and age), more false matches occur, so decisions rest on the upper end of the interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify_app.calibration.model import Calibration, Curve
+from verify_app.calibration.model import Calibration
 from verify_app.domain import Interval
 from verify_app.evaluation.intervals import CONFIDENCE
 
@@ -22,6 +24,12 @@ FULL_QUALITY = 0.5
 LEAST_WEIGHT = 0.1
 STEPS_BETWEEN = 16
 """Each interval of the tabulated distribution is cut into so many steps before it is convolved."""
+DRAWN_IN = 0.5**0.5
+ROUNDING = 1e-9
+"""Slack of a ratio, for floating-point noise: the highest ratios of both reach their own sum."""
+
+_Distribution: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Ascending ratios, and the share of non-mated comparisons that reach each."""
 
 
 def quality_weight(quality: float) -> float:
@@ -37,25 +45,45 @@ def fused_llr(llrs: Sequence[float], weights: Sequence[float]) -> float:
 def fused_fmr(llr: float, first: Calibration, second: Calibration, weights: tuple[float, float]) -> Interval:
     """Share of non-mated pairs whose weighted sum of ratios is expected to reach ``llr``, with its 95 % interval.
 
+    The errors of two calibrations are independent, so their widths on a logarithmic axis add in squares. Convolved
+    bounds add them plainly; so either both bounds are drawn in by the root of two, which is exact where both are
+    as wide, or one is taken whole and the other not at all, whichever lies further out.
+
     Args:
         llr: the fused ratio.
         first: calibration of the one modality.
         second: calibration of the other.
         weights: weight of each, > 0.
     """
-    value, low, high = (
-        _reaching(llr, first.curve, second.curve, weights, column) for column in ("fmr", "fmr_low", "fmr_high")
-    )
-    return Interval(value, min(low, value), max(high, value), CONFIDENCE)
+    value, low, high = fused_rates(np.array([llr]), first, second, weights)[:, 0].tolist()
+    return Interval(value, low, high, CONFIDENCE)
 
 
-def _reaching(llr: float, first: Curve, second: Curve, weights: tuple[float, float], column: str) -> float:
-    ratios, shares = _steps(first.llr, getattr(first, column))
+def fused_rates(
+    llrs: NDArray[np.float64], first: Calibration, second: Calibration, weights: tuple[float, float]
+) -> NDArray[np.float64]:
+    """The rates of :func:`fused_fmr` at many fused ratios: float64 array (3, k) of values, lower and upper bounds."""
+    one, two = first.curve, second.curve
+    value = _reaching(llrs, (one.llr, one.fmr), (two.llr, two.fmr), weights)
+    bounds = []
+    for ends in ((one.fmr_low, two.fmr_low), (one.fmr_high, two.fmr_high)):
+        drawn_in = [curve.fmr * (end / curve.fmr) ** DRAWN_IN for curve, end in zip((one, two), ends, strict=True)]
+        pairs = ((drawn_in[0], drawn_in[1]), (ends[0], two.fmr), (one.fmr, ends[1]))
+        bounds.append([_reaching(llrs, (one.llr, a), (two.llr, b), weights) for a, b in pairs])
+    return np.stack([value, np.min([value, *bounds[0]], axis=0), np.max([value, *bounds[1]], axis=0)])
+
+
+def _reaching(
+    llrs: NDArray[np.float64], first: _Distribution, second: _Distribution, weights: tuple[float, float]
+) -> NDArray[np.float64]:
+    ratios, shares = _steps(*first)
     masses = shares - np.append(shares[1:], 0.0)
     # Each step's share sits at its upper end: the result errs towards more false matches, never fewer.
     reached = np.append(ratios[1:], ratios[-1])
-    rest = (llr - weights[0] * reached) / weights[1]
-    return float(min(1.0, np.sum(masses * _share_reaching(rest, second.llr, getattr(second, column)))))
+    rest = (llrs[:, None] - weights[0] * reached) / weights[1] - ROUNDING
+    rates = (masses * _share_reaching(rest, *second)).sum(axis=1)
+    # Both at their highest ratio is as rare as the calibrations can tell.
+    return np.asarray(np.clip(rates, shares[-1] * second[1][-1], 1.0), dtype=np.float64)
 
 
 def _steps(ratios: NDArray[np.float64], shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,11 +1,12 @@
-"""Fusion measured on chimeric people: the face of one person with the voice of another, as if they were one.
+"""Fusion measured on chimeric people (see :mod:`verify_app.services.bench.chimeras`).
 
-Faces and voices from separate collections are joined at random; a chimera is mated with itself alone. The
-maps from scores to likelihood ratios are fitted on half of the chimeras and measured on the other half.
+Faces and voices are split into halves of subjects. The calibrations are fitted on all trials of the one half, and
+what they predict is held against what is counted among the chimeras of the other half.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,217 +18,294 @@ from verify_app.reasons import ReasonCode, UnusableInput
 from verify_app.services.jobs import CancelledCheck, ProgressCallback, never_cancelled, no_progress, stop_if
 
 if TYPE_CHECKING:
+    from verify_app.calibration.model import Calibration
     from verify_app.evaluation.trials import TrialScores
+    from verify_app.services.bench.chimeras import RatioTable, Shares
     from verify_app.services.vector_table import LabelledVectors
 
-FEWEST_CHIMERAS = 20
+FEWEST_SUBJECTS = 20
+LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
+REPLICATES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFigures:
+    """What the prediction of one false-match rate is worth, over the tests (two for every split).
+
+    Attributes:
+        predicted: the rate predicted.
+        counted: counted rate among people the calibrations were not fitted on, mean of the tests.
+        median: its median.
+        highest: the highest of the tests.
+        covered: share of the tests whose counted rate lies within the predicted interval.
+        fnmr: counted FNMR at that prediction.
+        decided: counted FMR where the upper bound, on which decisions rest, is at most ``predicted``.
+        decided_fnmr: counted FNMR there.
+    """
+
+    predicted: float
+    counted: float
+    median: float
+    highest: float
+    covered: float
+    fnmr: float
+    decided: float
+    decided_fnmr: float
 
 
 @dataclass(frozen=True, slots=True)
 class FusionFigures:
-    """What fusion gains.
+    """What fusion gains. Rates have 95 % intervals of a bootstrap that draws subjects of both modalities.
 
     Attributes:
-        chimeras: number of chimeric people in each joining.
-        joinings: how many random joinings were measured.
-        mated: mated trials of each joining.
-        non_mated: non-mated trials of each joining.
-        face_eer: equal error rate of the faces, mean over the joinings.
+        faces: number of subjects with faces.
+        voices: number of subjects with voices.
+        references: samples behind one reference.
+        splits: how often the subjects were split into halves at random.
+        face_eer: equal error rate of the faces, mean of the tests.
         voice_eer: that of the voices.
-        fused_eer: that of the sum of the quality-weighted log-likelihood ratios; the interval is the widest
-            found in any joining.
-        fused_fmr: counted FMR where the fused ratio predicts at most 1e-3.
-        fused_fnmr: counted FNMR there.
+        fused_eer: that of the sum of the log-likelihood ratios.
+        ratio: fused equal error rate as a share of the better modality's.
+        weighted_eer: fused equal error rate with ratios weighted by the quality of the probe.
+        levels: the predicted rates against the counted ones.
     """
 
-    chimeras: int
-    joinings: int
-    mated: int
-    non_mated: int
-    face_eer: float
-    voice_eer: float
+    faces: int
+    voices: int
+    references: int
+    splits: int
+    face_eer: Interval
+    voice_eer: Interval
     fused_eer: Interval
-    fused_fmr: float
-    fused_fnmr: float
-
-    @property
-    def ratio(self) -> float:
-        """Fused equal error rate as a share of the better modality's."""
-        return self.fused_eer.value / min(self.face_eer, self.voice_eer)
+    ratio: Interval
+    weighted_eer: Interval
+    levels: tuple[LevelFigures, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
         return {
-            "chimeras": self.chimeras,
-            "joinings": self.joinings,
-            "trials": {"mated": self.mated, "non_mated": self.non_mated},
-            "face_eer": self.face_eer,
-            "voice_eer": self.voice_eer,
+            "subjects": {"face": self.faces, "voice": self.voices},
+            "references": self.references,
+            "splits": self.splits,
+            "face_eer": self.face_eer.as_dict(),
+            "voice_eer": self.voice_eer.as_dict(),
             "fused_eer": self.fused_eer.as_dict(),
-            "fused_to_better": self.ratio,
-            "at_predicted_fmr_1e-03": {"fmr": self.fused_fmr, "fnmr": self.fused_fnmr},
+            "fused_to_better": self.ratio.as_dict(),
+            "weighted_eer": self.weighted_eer.as_dict(),
+            "predicted_fmr": {
+                f"{level.predicted:.0e}": {
+                    "counted": level.counted,
+                    "median": level.median,
+                    "highest": level.highest,
+                    "covered": level.covered,
+                    "fnmr": level.fnmr,
+                    "decided": {"fmr": level.decided, "fnmr": level.decided_fnmr},
+                }
+                for level in self.levels
+            },
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Joined:
-    """Trials of chimeras in both modalities, row by row."""
+class ScoredPeople:
+    """All trials of one modality.
 
-    face: NDArray[np.float64]
-    voice: NDArray[np.float64]
+    Attributes:
+        trials: the trials; subjects are numbers.
+        weights: float64 array (n,), weight that the quality of each probe gives.
+        subjects: int64 array (s,), ascending, the numbers of the subjects.
+    """
+
+    trials: TrialScores
     weights: NDArray[np.float64]
-    mated: NDArray[np.bool_]
-    reference: NDArray[np.int64]
-    probe: NDArray[np.int64]
+    subjects: NDArray[np.int64]
 
-    def trials(self, scores: NDArray[np.float64], rows: NDArray[np.bool_] | None = None) -> TrialScores:
-        from verify_app.evaluation.trials import TrialScores
+    @classmethod
+    def of(cls, vectors: LabelledVectors, references: int = 1) -> ScoredPeople:
+        """Score all pairs.
 
-        found = TrialScores(scores, self.mated, self.reference, self.probe)
-        return found if rows is None else found.select(rows)
+        Raises:
+            UnusableInput: TRIALS_TOO_FEW with fewer than twenty subjects who have enough samples.
+        """
+        from verify_app.matching.fusion import quality_weight
+        from verify_app.matching.pairs import score_pairs
+
+        names, counts = np.unique(vectors.subjects, return_counts=True)
+        names = names[counts > references]
+        if names.size < FEWEST_SUBJECTS:
+            raise UnusableInput(
+                ReasonCode.TRIALS_TOO_FEW,
+                f"Only {names.size} people have more samples than {references} for the reference, and "
+                f"{FEWEST_SUBJECTS} are needed.",
+                "Add people.",
+            )
+        kept = np.isin(vectors.subjects, names)
+        numbers = np.searchsorted(names, vectors.subjects[kept])
+        pairs = score_pairs(vectors.vectors[kept], numbers, references=references)
+        quality = np.ones(len(kept)) if vectors.quality is None else np.asarray(vectors.quality, dtype=np.float64)
+        weights = np.array([quality_weight(float(one)) for one in quality[kept]])
+        return cls(pairs.trials, weights[pairs.probe_rows], np.arange(names.size))
+
+    def part(self, subjects: NDArray[np.int64]) -> ScoredPeople:
+        """The trials among some of the people."""
+        wanted = np.zeros(self.subjects[-1] + 1, dtype=np.bool_)
+        wanted[subjects] = True
+        rows = np.flatnonzero(wanted[self.trials.reference_subject] & wanted[self.trials.probe_subject])
+        return ScoredPeople(self.trials.select(rows), self.weights[rows], np.sort(subjects))
+
+    def halves(self, rng: np.random.Generator) -> tuple[ScoredPeople, ScoredPeople]:
+        """The trials within each of two random halves of the people."""
+        order = rng.permutation(self.subjects)
+        return self.part(order[::2]), self.part(order[1::2])
+
+    def llrs(self, calibration: Calibration) -> NDArray[np.float64]:
+        """The ratio of every trial."""
+        return np.interp(self.trials.scores, calibration.curve.score, calibration.curve.llr)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Calibrations fitted on some people, and other people to test them on; faces first, voices second."""
+
+    calibrations: tuple[Calibration, Calibration]
+    fitted_on: tuple[ScoredPeople, ScoredPeople]
+    people: tuple[ScoredPeople, ScoredPeople]
+
+    def tables(self, *, weighted: bool = False) -> tuple[RatioTable, RatioTable]:
+        """The ratios of the people tested, weighted by quality or not."""
+        from verify_app.services.bench.chimeras import RatioTable
+
+        face, voice = (
+            RatioTable.of(people.trials, people.llrs(calibration) * (people.weights if weighted else 1.0))
+            for people, calibration in zip(self.people, self.calibrations, strict=True)
+        )
+        return face, voice
+
+
+def held_out(
+    people: tuple[ScoredPeople, ScoredPeople], splits: int, *, method: str = "tail", seed: int = 0
+) -> Iterator[HeldOut]:
+    """Two tests for every random split of the people into halves: either half once fits and once is tested."""
+    from verify_app.calibration.fit import fit
+
+    rng = np.random.default_rng(seed)
+    for _ in range(splits):
+        faces, voices = (kind.halves(rng) for kind in people)
+        for fitted, tested in ((0, 1), (1, 0)):
+            train = (faces[fitted], voices[fitted])
+            calibrations = [
+                fit(kind.trials, method=method, modality=name)
+                for kind, name in zip(train, ("face", "voice"), strict=True)
+            ]
+            yield HeldOut((calibrations[0], calibrations[1]), train, (faces[tested], voices[tested]))
 
 
 def measure_fusion(
     faces: LabelledVectors,
     voices: LabelledVectors,
     *,
-    joinings: int = 10,
+    references: int = 1,
+    splits: int = 5,
+    method: str = "tail",
     seed: int = 0,
     progress: ProgressCallback = no_progress,
     cancelled: CancelledCheck = never_cancelled,
 ) -> FusionFigures:
-    """Measure fusion over several random joinings of faces and voices.
+    """Measure fusion over several random splits of the people into halves.
 
     Raises:
-        UnusableInput: TRIALS_TOO_FEW when fewer than twenty chimeras can be made.
+        UnusableInput: TRIALS_TOO_FEW when either modality has fewer than twenty people with enough samples.
         Cancelled: when asked to stop.
     """
+    people = (ScoredPeople.of(faces, references), ScoredPeople.of(voices, references))
     rng = np.random.default_rng(seed)
-    found = []
-    for done in range(joinings):
+    counts = [kind.subjects.size for kind in people]
+    drawn = [np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), REPLICATES)]) for n in counts]
+    rates, levels = [], []
+    for done, test in enumerate(held_out(people, splits, method=method, seed=seed)):
         stop_if(cancelled)
-        progress(done, joinings, "joining faces and voices")
-        found.append(_measure_joining(faces, voices, rng))
-    progress(joinings, joinings, "")
-    joined, results = found[0][0], [result for _, result in found]
-    mean = [float(np.mean([result[place] for result in results])) for place in (0, 1, 3, 4)]
-    fused = [result[2] for result in results]
-    value = float(np.mean([one.value for one in fused]))
-    interval = Interval(value, min(one.low for one in fused), max(one.high for one in fused))
+        progress(done, 2 * splits, "fitting and counting")
+        draws = [draw[:, part.subjects] for draw, part in zip(drawn, test.people, strict=True)]
+        rates.append(_equal_errors(test, draws))
+        levels.append(predicted_and_counted(test))
+    progress(2 * splits, 2 * splits, "")
+    face, voice, fused, weighted = np.mean(rates, axis=0)
     return FusionFigures(
-        np.unique(joined.reference).size,
-        joinings,
-        int(joined.mated.sum()),
-        int((~joined.mated).sum()),
-        mean[0],
-        mean[1],
-        interval,
-        mean[2],
-        mean[3],
+        *counts,
+        references,
+        splits,
+        *(_interval(one) for one in (face, voice, fused, fused / np.minimum(face, voice), weighted)),
+        tuple(_level(predicted, np.array(levels)[:, :, place]) for place, predicted in enumerate(LEVELS)),
     )
 
 
-def _measure_joining(
-    faces: LabelledVectors, voices: LabelledVectors, rng: np.random.Generator
-) -> tuple[_Joined, tuple[float, float, Interval, float, float]]:
-    from verify_app.evaluation.rates import ErrorRates
-    from verify_app.evaluation.report import summarise
+def _equal_errors(test: HeldOut, draws: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Equal error rates of face, voice, sum and weighted sum, float64 array (4, replicates); the first is undrawn."""
+    from verify_app.services.bench.chimeras import equal_error, summed
 
-    joined = _join(faces, voices, rng)
-    chimeras = int(max(joined.reference.max(), joined.probe.max())) + 1
-    half = rng.permutation(chimeras) % 2
-    fused, predicted = np.full(joined.mated.size, np.nan), np.full(joined.mated.size, np.nan)
-    for part in (0, 1):
-        inside = (half[joined.reference] == part) & (half[joined.probe] == part)
-        outside = (half[joined.reference] != part) & (half[joined.probe] != part)
-        fused[inside], predicted[inside] = _fuse(joined, outside, inside)
-    rows = np.isfinite(fused)
-    trials = joined.trials(np.where(rows, fused, 0.0), rows)
-    face, voice = (ErrorRates.of(joined.trials(scores, rows)).eer() for scores in (joined.face, joined.voice))
-    accepted = predicted[rows] <= 1e-3
-    fmr = float(np.mean(accepted[~trials.mated]))
-    fnmr = float(np.mean(~accepted[trials.mated]))
-    return joined, (face, voice, summarise(trials, ()).eer, fmr, fnmr)
+    found = []
+    for weighted in (False, True):
+        face, voice = (table.shares(draw) for table, draw in zip(test.tables(weighted=weighted), draws, strict=True))
+        if not weighted:
+            found += [equal_error(*face), equal_error(*voice)]
+        found.append(equal_error(summed(face[0], voice[0]), summed(face[1], voice[1])))
+    return np.stack(found)
 
 
-def _fuse(
-    joined: _Joined, fit_on: NDArray[np.bool_], rows: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fused ratios of some rows, and the false-match rate each predicts, with maps fitted on other rows."""
-    from verify_app.calibration.fit import fit
-    from verify_app.matching.fusion import fused_fmr
+def predicted_and_counted(test: HeldOut, levels: tuple[float, ...] = LEVELS) -> NDArray[np.float64]:
+    """For every level: counted FMR, bounds of its prediction, FNMR, and both rates where the upper bound decides.
 
-    calibrations = [
-        fit(joined.trials(scores, fit_on), method="tail", modality=name)
-        for name, scores in (("face", joined.face), ("voice", joined.voice))
-    ]
-    llrs = [
-        np.interp(scores[rows], calibration.curve.score, calibration.curve.llr)
-        for scores, calibration in zip((joined.face, joined.voice), calibrations, strict=True)
-    ]
-    weights = joined.weights[rows]
-    fused = weights[:, 0] * llrs[0] + weights[:, 1] * llrs[1]
-    # The predicted rate depends on the weights too; rounding them leaves few curves to compute.
-    predicted = np.empty(fused.size)
-    rounded = np.round(weights, 1)
-    for pair in np.unique(rounded, axis=0):
-        same = (rounded == pair).all(axis=1)
-        grid = np.linspace(fused[same].min(), fused[same].max(), 80)
-        weighted = (float(pair[0]), float(pair[1]))
-        rates = [fused_fmr(float(llr), calibrations[0], calibrations[1], weighted).value for llr in grid]
-        logs = np.log(np.maximum(rates, 1e-15))
-        predicted[same] = np.exp(np.interp(fused[same], grid, logs))
-    return fused, predicted
+    Returns:
+        float64 array (6, levels). All weights are one.
+    """
+    from verify_app.services.bench.chimeras import reaching, summed
+
+    face, voice = (table.shares() for table in test.tables())
+    mated, non_mated = summed(face[0], voice[0])[0], summed(face[1], voice[1])[0]
+    thresholds, low, high = at_predicted(test.calibrations, levels, 0)
+    deciding = at_predicted(test.calibrations, levels, 2)[0]
+    return np.stack(
+        [
+            reaching(non_mated, thresholds),
+            low,
+            high,
+            1.0 - reaching(mated, thresholds),
+            reaching(non_mated, deciding),
+            1.0 - reaching(mated, deciding),
+        ]
+    )
 
 
-def _join(faces: LabelledVectors, voices: LabelledVectors, rng: np.random.Generator) -> _Joined:
-    """Chimeras: the people with most faces joined with random voices; as many trials as the scarcer modality has."""
-    from verify_app.matching.fusion import quality_weight
-    from verify_app.matching.similarity import Cosine
+def at_predicted(
+    calibrations: tuple[Calibration, Calibration], levels: tuple[float, ...], row: int
+) -> tuple[Shares, Shares, Shares]:
+    """Fused ratios where the predicted rate (``row`` 0) or its upper bound (2) is each level; the bounds there."""
+    from verify_app.matching.fusion import fused_rates
 
-    face_names, face_counts = np.unique(faces.subjects, return_counts=True)
-    voice_names, voice_counts = np.unique(voices.subjects, return_counts=True)
-    face_names, voice_names = face_names[face_counts >= 2], voice_names[voice_counts >= 2]
-    count = min(face_names.size, voice_names.size)
-    if count < FEWEST_CHIMERAS:
-        raise UnusableInput(
-            ReasonCode.TRIALS_TOO_FEW,
-            f"Only {count} people with two samples can be joined from both files, and {FEWEST_CHIMERAS} are needed.",
-            "Add people.",
-        )
-    scores = [Cosine().compare(kind.vectors, kind.vectors) for kind in (faces, voices)]
-    weights = [
-        np.array([quality_weight(float(one)) for one in kind.quality])
-        if kind.quality is not None
-        else np.ones(len(kind.vectors))
-        for kind in (faces, voices)
-    ]
-    chosen_faces, chosen_voices = rng.permutation(face_names)[:count], rng.permutation(voice_names)[:count]
-    face_rows = [np.flatnonzero(faces.subjects == name) for name in chosen_faces]
-    voice_rows = [np.flatnonzero(voices.subjects == name) for name in chosen_voices]
-    parts = []
-    for i in range(count):
-        for j in range(i, count):
-            face, voice = _pairs(face_rows[i], face_rows[j], i == j), _pairs(voice_rows[i], voice_rows[j], i == j)
-            size = max(len(face), len(voice))
-            face = face[np.resize(rng.permutation(len(face)), size)]
-            voice = voice[np.resize(rng.permutation(len(voice)), size)]
-            parts.append(
-                (
-                    scores[0][face[:, 0], face[:, 1]],
-                    scores[1][voice[:, 0], voice[:, 1]],
-                    np.column_stack([weights[0][face[:, 1]], weights[1][voice[:, 1]]]),
-                    np.full(size, i == j),
-                    np.full(size, i),
-                    np.full(size, j),
-                )
-            )
-    return _Joined(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    ends = [sum(float(one.curve.llr[place]) for one in calibrations) for place in (0, -1)]
+    grid = np.linspace(ends[0], ends[1], 120)
+    logs = np.log(fused_rates(grid, *calibrations, (1.0, 1.0)))
+    thresholds = np.interp(-np.log(levels), -logs[row], grid)
+    low, high = (np.exp(np.interp(thresholds, grid, logs[place])) for place in (1, 2))
+    return thresholds, low, high
 
 
-def _pairs(first: NDArray[np.int64], second: NDArray[np.int64], same: bool) -> NDArray[np.int64]:
-    """All pairs of rows (k, 2); within one subject each unordered pair once."""
-    if same:
-        i, j = np.triu_indices(first.size, 1)
-        return np.column_stack([first[i], first[j]])
-    return np.column_stack([np.repeat(first, second.size), np.tile(second, first.size)])
+def _level(predicted: float, tests: NDArray[np.float64]) -> LevelFigures:
+    counted, low, high, fnmr, decided, decided_fnmr = tests.T
+    return LevelFigures(
+        predicted,
+        float(np.mean(counted)),
+        float(np.median(counted)),
+        float(np.max(counted)),
+        float(np.mean((low <= counted) & (counted <= high))),
+        float(np.mean(fnmr)),
+        float(np.mean(decided)),
+        float(np.mean(decided_fnmr)),
+    )
+
+
+def _interval(rates: NDArray[np.float64]) -> Interval:
+    """The first rate, with the interval of the rest."""
+    from verify_app.evaluation.intervals import percentile_interval
+
+    return percentile_interval(float(rates[0]), rates[1:])

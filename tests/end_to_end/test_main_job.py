@@ -65,6 +65,24 @@ def test_claims_that_cannot_be_judged_are_state(tool: Tool, people: People) -> N
     assert "enroll" in by_voice.json["reason"]["advice"]
 
 
+def test_a_person_is_compared_by_what_there_is(tool: Tool, people: People) -> None:
+    first, second = people[0], people[1]
+    assert tool("enroll", first.name, *first.enrol_faces).code == 0
+    assert tool("enroll", second.name, *second.enrol_faces, *second.enrol_voices).code == 0
+
+    alone = tool("verify", "--as", first.name, first.probe_faces[0], "--json")
+    both = tool("verify", "--as", first.name, first.probe_faces[0], first.probe_voices[0], "--json")
+    one_of_two = [
+        tool("verify", "--as", second.name, file, "--json") for file in (second.probe_faces[0], second.probe_voices[0])
+    ]
+
+    assert [comparison["modality"] for comparison in both.json["comparisons"]] == ["face"]
+    assert "not enrolled by voice, which was not compared" in both.json["reason"]["message"]
+    assert (both.json["verified"], both.json["predicted_fmr"]) == (alone.json["verified"], alone.json["predicted_fmr"])
+    compared = [[comparison["modality"] for comparison in answer.json["comparisons"]] for answer in one_of_two]
+    assert compared == [["face"], ["voice"]]
+
+
 def test_good_samples_are_kept_and_bad_ones_reported(tool: Tool, people: People, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"")

@@ -114,6 +114,34 @@ def test_a_poor_sample_counts_less() -> None:
     assert poor.llr < good.llr
     assert quality_weight(float("nan")) == quality_weight(0.0) == 0.1
     assert quality_weight(1.0) == 1.0
+    assert all(np.diff([quality_weight(quality) for quality in np.linspace(0, 1, 21)]) >= 0)
+
+
+def test_poor_light_leaves_the_voice_to_decide_and_noise_the_face() -> None:
+    high, low = 0.95, -0.2
+    for poor, verified in (("face", False), ("voice", True)):
+        qualities = {"face": 0.9, "voice": 0.9, poor: 0.05}
+        decision = decide([face(high, qualities["face"]), voice(low, qualities["voice"])], BOTH, 1e-2, today=TODAY)
+        assert decision.verified == verified  # a good face outweighs a bad voice only when the voice is hard to hear
+
+
+def test_the_upper_bound_of_the_fused_rate_decides() -> None:
+    answers = [decide([face(score), voice(0.6)], BOTH, 1e-2, today=TODAY) for score in np.linspace(-0.2, 1, 60)]
+    rates = [answer.predicted_fmr for answer in answers]
+    assert all(
+        answer.verified == (rate is not None and rate.high <= 1e-2) for answer, rate in zip(answers, rates, strict=True)
+    )
+    between = [answer for answer, rate in zip(answers, rates, strict=True) if rate and rate.value <= 1e-2 < rate.high]
+    assert between
+    assert "at the most" in between[0].reason.message
+
+
+def test_the_highest_ratios_are_as_rare_as_the_calibrations_can_tell() -> None:
+    top = float(FACE.curve.llr[-1] + VOICE.curve.llr[-1])
+    for llr in (top, top + 1e-12, top + 5):
+        rate = fused_fmr(llr, FACE, VOICE, (1.0, 1.0))
+        assert rate.value >= FACE.curve.fmr[-1] * VOICE.curve.fmr[-1] > 0
+        assert rate.low > 0
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.3, 1.0)])

@@ -24,7 +24,6 @@ FULL_QUALITY = 0.5
 LEAST_WEIGHT = 0.1
 STEPS_BETWEEN = 16
 """Each interval of the tabulated distribution is cut into so many steps before it is convolved."""
-DRAWN_IN = 0.5**0.5
 ROUNDING = 1e-9
 """Slack of a ratio, for floating-point noise: the highest ratios of both reach their own sum."""
 
@@ -45,9 +44,8 @@ def fused_llr(llrs: Sequence[float], weights: Sequence[float]) -> float:
 def fused_fmr(llr: float, first: Calibration, second: Calibration, weights: tuple[float, float]) -> Interval:
     """Share of non-mated pairs whose weighted sum of ratios is expected to reach ``llr``, with its 95 % interval.
 
-    The errors of two calibrations are independent, so their widths on a logarithmic axis add in squares. Convolved
-    bounds add them plainly; so either both bounds are drawn in by the root of two, which is exact where both are
-    as wide, or one is taken whole and the other not at all, whichever lies further out.
+    The bounds are convolved like the rates. So the widths of both add, where those of independent errors would add in
+    squares; that makes up for the bounds of few subjects, which are too narrow above (``docs/calibration.md``).
 
     Args:
         llr: the fused ratio.
@@ -63,14 +61,16 @@ def fused_rates(
     llrs: NDArray[np.float64], first: Calibration, second: Calibration, weights: tuple[float, float]
 ) -> NDArray[np.float64]:
     """The rates of :func:`fused_fmr` at many fused ratios: float64 array (3, k) of values, lower and upper bounds."""
-    one, two = first.curve, second.curve
-    value = _reaching(llrs, (one.llr, one.fmr), (two.llr, two.fmr), weights)
-    bounds = []
-    for ends in ((one.fmr_low, two.fmr_low), (one.fmr_high, two.fmr_high)):
-        drawn_in = [curve.fmr * (end / curve.fmr) ** DRAWN_IN for curve, end in zip((one, two), ends, strict=True)]
-        pairs = ((drawn_in[0], drawn_in[1]), (ends[0], two.fmr), (one.fmr, ends[1]))
-        bounds.append([_reaching(llrs, (one.llr, a), (two.llr, b), weights) for a, b in pairs])
-    return np.stack([value, np.min([value, *bounds[0]], axis=0), np.max([value, *bounds[1]], axis=0)])
+    value, low, high = (
+        _reaching(
+            llrs,
+            (first.curve.llr, getattr(first.curve, column)),
+            (second.curve.llr, getattr(second.curve, column)),
+            weights,
+        )
+        for column in ("fmr", "fmr_low", "fmr_high")
+    )
+    return np.stack([value, np.minimum(low, value), np.maximum(high, value)])
 
 
 def _reaching(

@@ -231,11 +231,16 @@ def measure_fusion(
     progress(2 * splits, 2 * splits, "")
     face, voice, fused, weighted = np.mean(rates, axis=0)
     return FusionFigures(
-        *counts,
+        counts[0],
+        counts[1],
         references,
         splits,
-        *(_interval(one) for one in (face, voice, fused, fused / np.minimum(face, voice), weighted)),
-        tuple(_level(predicted, np.array(levels)[:, :, place]) for place, predicted in enumerate(LEVELS)),
+        face_eer=_interval(face),
+        voice_eer=_interval(voice),
+        fused_eer=_interval(fused),
+        ratio=_interval(fused / np.minimum(face, voice)),
+        weighted_eer=_interval(weighted),
+        levels=tuple(_level(predicted, np.array(levels)[:, :, place]) for place, predicted in enumerate(LEVELS)),
     )
 
 

@@ -90,11 +90,10 @@ def gains(figures: list[FusionFigures]) -> list[str]:
         for one in figures
     ]
     head = ["references", "face EER", "voice EER", "fused EER", "fused / better", "fused EER, weighted by quality"]
-    return [
-        f"{figures[0].faces} faces, {figures[0].voices} voices, {figures[0].splits} splits:",
-        "",
-        *_table(head, rows),
-    ]
+    models = [load_manifest().default(f"{name}-encoder") for name in NAMES]
+    encoders = ", ".join(f"`{model.name}` {model.sha256[:12]}…" for model in models)
+    counts = f"{figures[0].faces} faces, {figures[0].voices} speakers, {figures[0].splits} splits"
+    return [f"Encoders: {encoders}. {counts}.", "", *_table(head, rows)]
 
 
 def predictions(figures: list[FusionFigures]) -> list[str]:

@@ -19,6 +19,7 @@ PAUSE_SECONDS = 0.8
 _MARGIN = 9  # chunks kept around a stretch: .3 s
 _BRIDGE = 6  # chunks of a pause within a run: .2 s
 _JUDGED = RATE  # samples of speech from which two voices can be told apart
+_SHORT_PAUSE_SECONDS = 0.4  # a word or two after a longer pause may be anybody's
 _LEVELS = 40  # blocks whose loudness is remembered
 
 Alike = Callable[[FloatArray, FloatArray], bool]
@@ -140,7 +141,7 @@ class StretchFinder:
             return False
         before, after = self._speech(self._runs), self._speech([run])
         if min(len(before), len(after)) < _JUDGED:
-            return True
+            return _seconds(pause) <= _SHORT_PAUSE_SECONDS
         return self._alike(before, after)
 
     def _end_after_pause(self) -> Iterator[Stretch]:

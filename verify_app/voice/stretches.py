@@ -134,14 +134,12 @@ class StretchFinder:
     # -- runs to stretches ------------------------------------------------------------------------
 
     def _goes_on(self, run: tuple[int, int]) -> bool:
-        if (
-            _seconds(run[0] - self._runs[-1][1]) > PAUSE_SECONDS
-            or _seconds(run[1] - self._runs[0][0]) > LONGEST_SECONDS
-        ):
+        pause, length = _seconds(run[0] - self._runs[-1][1]), _seconds(run[1] - self._runs[0][0])
+        if pause > PAUSE_SECONDS or length > LONGEST_SECONDS:
             return False
         before, after = self._speech(self._runs), self._speech([run])
         if min(len(before), len(after)) < _JUDGED:
-            return _seconds(pause) <= _SHORT_PAUSE_SECONDS
+            return pause <= _SHORT_PAUSE_SECONDS
         return self._alike(before, after)
 
     def _end_after_pause(self) -> Iterator[Stretch]:

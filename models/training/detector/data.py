@@ -46,6 +46,15 @@ class Photo:
         return self.faces[self.faces[:, 14] >= FACE_SCORE]
 
 
+def iou(a: Floats, b: Floats) -> Floats:
+    """Overlap [K, L] of boxes whose first four columns are x, y, width, height."""
+    a0, b0 = a[:, None, :2], b[None, :, :2]
+    a1, b1 = a0 + a[:, None, 2:4], b0 + b[None, :, 2:4]
+    inter = np.clip(np.minimum(a1, b1) - np.maximum(a0, b0), 0, None).prod(2)
+    union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - inter
+    return (inter / np.maximum(union, 1e-6)).astype(np.float32)
+
+
 def _face_rows(faces: list[dict[str, object]], corrected: dict[str, float]) -> Floats:
     """Rows of the labelled faces, with the scores corrected by eye; what is no face is left out."""
     rows = [[*f["box"], *f["landmarks"], f["score"]] for f in faces]  # type: ignore[misc]

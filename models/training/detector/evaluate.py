@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from .data import FACE_SCORE, Floats, Photo, Pixels, load_photos
+from .data import FACE_SCORE, Floats, Photo, Pixels, iou, load_photos
 
 
 class Detector:
@@ -54,15 +54,6 @@ class Detector:
             if not kept or iou(every[i : i + 1], every[kept]).max() < self.overlap:
                 kept.append(i)
         return every[kept]
-
-
-def iou(a: Floats, b: Floats) -> Floats:
-    """Overlap [K, L] of boxes whose first four columns are x, y, width, height."""
-    a0, b0 = a[:, None, :2], b[None, :, :2]
-    a1, b1 = a0 + a[:, None, 2:4], b0 + b[None, :, 2:4]
-    inter = np.clip(np.minimum(a1, b1) - np.maximum(a0, b0), 0, None).prod(2)
-    union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - inter
-    return (inter / np.maximum(union, 1e-6)).astype(np.float32)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The landmark network: a face roughly in place to its five landmarks."""

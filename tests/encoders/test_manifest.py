@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verify_app.encoders.manifest import load_manifest
+from verify_app.encoders.manifest import ROLES, load_manifest
 from verify_app.reasons import ReasonCode, StateError
 from verify_app.resources import models_root
 
@@ -95,5 +95,5 @@ def test_a_manifest_that_makes_no_sense_is_refused(
 def test_the_shipped_models_are_what_the_manifest_names(shipped_models: Path) -> None:
     manifest = load_manifest(shipped_models)
 
-    for role in ("face-detector", "face-encoder", "voice-encoder"):
+    for role in ROLES:
         manifest.default(role).verify()

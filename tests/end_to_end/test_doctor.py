@@ -10,7 +10,8 @@ from verify_app.services.demo.people import DemoPerson
 
 PARTS = {
     "Python", "packages", "settings", "data folder", "key", "enrolment database", "model face-detector",
-    "model face-encoder", "model voice-encoder", "calibration of the face", "calibration of the voice", "recordings",
+    "model face-landmarks", "model face-encoder", "model voice-encoder", "calibration of the face",
+    "calibration of the voice", "recordings",
     "window", "camera", "microphone",
 }  # fmt: skip
 

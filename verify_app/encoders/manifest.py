@@ -15,7 +15,7 @@ from verify_app.resources import models_root
 ByteString: TypeAlias = bytes  # the attribute ModelEntry.bytes hides the type
 
 SCHEMA = 1
-ROLES = ("face-detector", "face-encoder", "voice-encoder")
+ROLES = ("face-detector", "face-landmarks", "face-encoder", "voice-encoder")
 _REPAIR = "Install the application again, or restore the models folder from its source."
 
 
@@ -31,7 +31,7 @@ class ModelEntry:
         sha256: hexadecimal digest the file must have.
         bytes: size the file must have.
         preprocessing: version name of everything done before the graph.
-        dimension: length of the embedding, 0 for a detector.
+        dimension: length of the embedding, 0 for what makes none.
         normalisation: ``"l2"`` or ``"none"``.
         licence: licence of the weights.
         default: whether this model is the one used for its role.
@@ -102,6 +102,10 @@ class Manifest:
         raise StateError(
             ReasonCode.MODEL_MISSING, f"The manifest in {self.root} names no default model for {role}.", _REPAIR
         )
+
+    def has(self, role: str) -> bool:
+        """Whether there is any model for a role."""
+        return any(model.role == role for model in self.models)
 
     def named(self, name: str) -> ModelEntry:
         """The model of that name; StateError MODEL_MISSING when there is none."""

@@ -14,17 +14,17 @@ from verify_app.encoders.manifest import ModelEntry
 from verify_app.reasons import ReasonCode, StateError
 
 CPU = "CPUExecutionProvider"
-_INPUTS = {"face-encoder": "tensor(uint8)", "voice-encoder": "tensor(float)"}
+_INPUTS = {"face-encoder": "tensor(uint8)", "face-landmarks": "tensor(uint8)", "voice-encoder": "tensor(float)"}
 
 
-class OnnxEncoder:
-    """An encoder: batches of samples in, embeddings out.
+class OnnxModel:
+    """A network of one input and one output.
 
     The session opens at the first use, after size and digest of the file have been checked, and may
     then be used from several threads.
 
     Args:
-        entry: the encoder in the manifest.
+        entry: the network in the manifest.
         threads: threads of one inference; None leaves it to ONNX Runtime (one per core).
         providers: execution providers in order of preference; None means the processor alone.
     """
@@ -37,42 +37,25 @@ class OnnxEncoder:
         self._session: Any = None
 
     @property
-    def contract(self) -> Contract:
-        """What the embeddings of this encoder are bound to."""
-        return self._entry.contract
-
-    @property
     def active_provider(self) -> str:
         """The execution provider that really runs the network, which need not be the one asked for."""
         return str(self._open().get_providers()[0])
 
-    def encode(self, batch: NDArray[Any]) -> FloatArray:
-        """Embed a batch.
-
-        Args:
-            batch: face encoders: uint8 (n, 112, 112, 3), RGB, aligned.
-                Voice encoders: float32 (n, samples), 16 kHz mono.
-
-        Returns:
-            float32 array (n, dimension); rows of unit norm when the contract says so.
+    def run(self, batch: NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
+        """What the network answers to a batch of n samples: float32 (n, *shape).
 
         Raises:
             StateError: MODEL_MISSING or MODEL_CORRUPT, also when the network answers with anything
-                other than finite numbers of the promised shape.
+                other than finite numbers of that shape.
         """
         session = self._open()
-        contract = self.contract
-        if len(batch) == 0:
-            return np.empty((0, contract.dimension), np.float32)
         try:
-            (vectors,) = session.run(None, {session.get_inputs()[0].name: batch})
+            (answers,) = session.run(None, {session.get_inputs()[0].name: batch})
         except Exception as error:  # noqa: BLE001  see _load
             raise self._corrupt(f"it fails on a batch of shape {batch.shape} ({_first_line(error)})") from None
-        if vectors.shape != (len(batch), contract.dimension) or not np.isfinite(vectors).all():
-            raise self._corrupt("its embeddings are not what the manifest promises")
-        if contract.normalisation == "l2" and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > 1e-3:
-            raise self._corrupt("its embeddings do not have unit norm")
-        return np.asarray(vectors, np.float32)
+        if answers.shape != (len(batch), *shape) or not np.isfinite(answers).all():
+            raise self._corrupt("its answers are not what the manifest promises")
+        return np.asarray(answers, np.float32)
 
     def _open(self) -> Any:
         with self._lock:
@@ -110,6 +93,37 @@ class OnnxEncoder:
             f"The model {self._entry.name} in {self._entry.path} cannot be used: {what}.",
             "Install the application again, or restore the models folder from its source.",
         )
+
+
+class OnnxEncoder(OnnxModel):
+    """An encoder: batches of samples in, embeddings out."""
+
+    @property
+    def contract(self) -> Contract:
+        """What the embeddings of this encoder are bound to."""
+        return self._entry.contract
+
+    def encode(self, batch: NDArray[Any]) -> FloatArray:
+        """Embed a batch.
+
+        Args:
+            batch: face encoders: uint8 (n, 112, 112, 3), RGB, aligned.
+                Voice encoders: float32 (n, samples), 16 kHz mono.
+
+        Returns:
+            float32 array (n, dimension); rows of unit norm when the contract says so.
+
+        Raises:
+            StateError: MODEL_MISSING or MODEL_CORRUPT, also when the embeddings are not what the
+                contract promises.
+        """
+        contract = self.contract
+        if len(batch) == 0:
+            return np.empty((0, contract.dimension), np.float32)
+        vectors = self.run(batch, (contract.dimension,))
+        if contract.normalisation == "l2" and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > 1e-3:
+            raise self._corrupt("its embeddings do not have unit norm")
+        return vectors
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from verify_app.encoders.manifest import Manifest
 from verify_app.encoders.session import OnnxEncoder
 from verify_app.face.alignment import SIDE, TEMPLATE, align, as_aligned
 from verify_app.face.detector import Face, FaceDetector
+from verify_app.face.landmarks import LandmarkFinder
 from verify_app.face.quality import assess, measure
 from verify_app.reasons import ReasonCode, StateError, UnusableInput
 
@@ -59,9 +60,10 @@ class FaceAnalysis:
 
 
 class FacePipeline:
-    """The detector and the encoder of a manifest, as one.
+    """The detector, the landmark network and the encoder of a manifest, as one.
 
-    Nothing is loaded until it is needed. May be used from several threads.
+    Nothing is loaded until it is needed. May be used from several threads. Without a landmark network
+    in the manifest the landmarks are the detector's.
 
     Args:
         manifest: where the models are.
@@ -79,6 +81,8 @@ class FacePipeline:
         self._mirror = PREPROCESSING[entry.preprocessing]
         self._encoder = OnnxEncoder(entry, threads)
         self._detector = FaceDetector(manifest.default("face-detector"))
+        closer = manifest.has("face-landmarks")
+        self._landmarks = LandmarkFinder(manifest.default("face-landmarks")) if closer else None
 
     @property
     def contract(self) -> Contract:
@@ -194,7 +198,8 @@ class FacePipeline:
         return found
 
     def _analysed(self, sample: Sample, face: Face, faces: int) -> FaceAnalysis:
-        face = self._detector.refine(sample.data, face)
+        if self._landmarks is not None:
+            face = self._landmarks.refine(sample.data, face)
         crop = align(sample.data, face.landmarks)
         quality = assess(measure(crop, face.landmarks, face.score))
         return FaceAnalysis(face.box, face.landmarks, face.score, crop, quality, sample.sha256, faces)

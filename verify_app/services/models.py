@@ -64,6 +64,11 @@ def _runner(app: Application, entry: ModelEntry) -> tuple[Any, Any]:
 
         detector = FaceDetector(entry)
         return lambda: detector.detect(np.zeros((320, 320, 3), np.uint8)), lambda: "OpenCV"
+    if entry.role == "face-landmarks":
+        from verify_app.face.landmarks import SIDE, LandmarkFinder
+
+        finder = LandmarkFinder(entry)
+        return lambda: finder.find(np.zeros((SIDE, SIDE, 3), np.uint8)), lambda: finder.active_provider
     from verify_app.encoders.session import OnnxEncoder
 
     encoder = OnnxEncoder(entry, app.threads)

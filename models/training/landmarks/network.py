@@ -40,9 +40,8 @@ class Landmarks(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            [_conv(3, 16, 2), _conv(16, 32, 2), _conv(32, 32, 1), _conv(32, 64, 2), _conv(64, 64, 1), _conv(64, 32, 1, 1)]
-        )
+        shapes = ((3, 16, 2), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 32, 1, 1))
+        self.layers = nn.ModuleList(_conv(*shape) for shape in shapes)
         self.linear = nn.Linear(32 * 36, 10)
         nn.init.normal_(self.linear.weight, std=0.002)
         nn.init.zeros_(self.linear.bias)

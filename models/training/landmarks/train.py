@@ -24,6 +24,7 @@ from .network import EYES, SIDE, TEMPLATE, Landmarks, save
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+PARTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 MIRRORED = np.array([1, 0, 2, 4, 3])  # landmark order after a left-right flip
 
 
@@ -59,7 +60,7 @@ def load_crops(index: Path, pixels: Path) -> Crops:
     """Read the pack's index and its decoded pixels (a .npy file, in the order of the index)."""
     with index.open() as f:
         rows = list(csv.DictReader(f))
-    names = [f"{part}_{axis}" for part in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"]
+    names = [f"{part}_{axis}" for part in PARTS for axis in "xy"]
     points = np.array([[float(row[name]) for name in names] for row in rows], np.float32).reshape(-1, 5, 2)
     dev = np.array([row["split"] == "dev" for row in rows])
     # Enlarged crops have neither fine detail nor exact labels.
@@ -201,7 +202,8 @@ def main() -> None:
                     mean.lerp_(value, 1 - keep)
         if step % args.every == 0 or step == recipe.steps:
             error = measured(average, crops, recipe)
-            print(f"step {step} {time.monotonic() - began:.0f}s loss {total / args.every:.4f} dev {error:.4f}", flush=True)
+            spent = time.monotonic() - began
+            print(f"step {step} {spent:.0f}s loss {total / args.every:.4f} dev {error:.4f}", flush=True)
             total = 0.0
             state = {
                 "recipe": asdict(recipe), "step": step, "network": network.state_dict(),

@@ -33,7 +33,7 @@ def compose(photos: Pools, size: int, rng: np.random.Generator) -> Scene:
     canvas = _ground(size, rng)
     kind = rng.random()
     if kind < 0.55:  # a grid of pictures: most faces per pixel, so most to learn per second
-        across = int(rng.integers(2, 4)) if size >= 256 else 2
+        across = int(rng.integers(2, 4))
         cuts = np.linspace(0, size, across + 1) + np.r_[0, rng.uniform(-0.12, 0.12, across - 1) * size / across, 0]
         x = [round(v) for v in cuts]
         tiles = [(x[i], x[j], x[i + 1], x[j + 1]) for j in range(across) for i in range(across)]
@@ -70,7 +70,7 @@ class Pools:
     def any(self, rng: np.random.Generator) -> Photo:
         """Anything, a face or not."""
         draw = rng.random()
-        pool = self.photos if draw < 0.62 else self.crops if draw < 0.82 else self.empty
+        pool = self.photos if draw < 0.55 else self.crops if draw < 0.65 else self.empty
         return pool[int(rng.integers(len(pool)))]
 
 
@@ -107,7 +107,7 @@ def _place(
         else:
             side = float(np.sqrt(face[2] * face[3]))
             largest = min(0.95 * room, 6.0 * side)
-            smallest = 18.0 if rng.random() < 0.35 else 0.4 * room
+            smallest = 18.0 if rng.random() < 0.5 else 0.4 * room
             target = np.exp(rng.uniform(np.log(min(smallest, largest)), np.log(largest)))
             scale = target / side
             spread = max(0.0, room - target) / 2 / scale

@@ -1,7 +1,7 @@
 """Photographs and face crops with their labels, read from the research packs.
 
 Both packs are stored zip shards with an index beside them (see the data README). Nothing
-is decoded until it is needed: the encoded bytes of all photographs fit in memory.
+is decoded until it is needed; what was decoded is kept, all photographs fit in memory.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import json
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,11 @@ class Photo:
     faces: Floats
 
     def pixels(self) -> Pixels:
-        """Decode to uint8 [H, W, 3], BGR."""
+        """The picture, uint8 [H, W, 3], BGR; decoded once and kept. Not to be written to."""
+        return self._decoded
+
+    @cached_property
+    def _decoded(self) -> Pixels:
         image = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{self.name} cannot be decoded as an image; fetch the pack again.")

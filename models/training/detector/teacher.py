@@ -50,11 +50,12 @@ class Lesson:
 class Teacher:
     """The teacher with its features as further outputs; one thread."""
 
-    def __init__(self, path: Path, scales: dict[str, Floats] | None = None) -> None:
-        """``scales`` [64] per feature, from :meth:`spread`: what its channels are divided by."""
+    def __init__(self, path: Path, scales: dict[str, Floats] | None = None, guiding: bool = True) -> None:
+        """``scales`` [64] per feature, from :meth:`spread`: what its channels are divided by; without
+        ``guiding`` it gives no features."""
         self.scales = scales or {}
         model = onnx.load(str(path))
-        hints = [_activation(model.graph, weight) for weight in HINTS.values()]
+        hints = [_activation(model.graph, weight) for weight in HINTS.values()] if guiding else []
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in hints)
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -68,7 +69,7 @@ class Teacher:
         out = self.session.run(self.names, {"input": x})
         cls, obj, box, kps = (np.concatenate(out[3 * k : 3 * k + 3], axis=1) for k in range(4))
         hints = {}
-        for name, value in zip(HINTS, out[12:], strict=True):
+        for name, value in zip(HINTS, out[12:], strict=False):
             scale = self.scales.get(name)
             hints[name] = (value if scale is None else value / scale[:, None, None]).astype(np.float16)
         return np.sqrt(cls * obj)[..., 0], np.concatenate([box, kps], axis=2), hints
@@ -91,8 +92,8 @@ def _activation(graph: onnx.GraphProto, weight: str) -> str:
 
 
 def lesson(teacher: Teacher, clean: Pixels, faces: list[Floats], targets: list[Targets]) -> Lesson:
-    """The lesson of a batch: the teacher's word near labelled boxes, background elsewhere, and the
-    label itself for faces the teacher misses. ``clean`` are the pictures before light and occlusion."""
+    """The lesson of a batch: the teacher's word near labelled boxes, background elsewhere, the landmarks
+    of the labels, and the label itself for faces the teacher misses. ``clean`` are the pictures before light and occlusion."""
     size = clean.shape[1]
     score, raw, hints = teacher(clean)
     corner, stride = _cells(size)
@@ -102,6 +103,9 @@ def lesson(teacher: Teacher, clean: Pixels, faces: list[Floats], targets: list[T
             centre, half = face[:2] + face[2:4] / 2, face[2:4] / 2
             inside = (np.abs(corner - centre) < half + stride[:, None]).all(1)
             near[k] |= inside
+            if face[14] == 1:  # the label was read from a larger picture: better landmarks than from this one
+                middle = (np.abs(corner - centre) < 0.6 * half).all(1)
+                raw[k][middle, 4:] = (np.tile(-corner[middle], 5) + face[4:14]) / stride[middle, None]
             if face[14] == 1 and score[k][inside].max(initial=0) < MISSED:
                 mine = (target.state == 1) & (np.abs(target.box[:, :2] - centre) < 0.01).all(1)
                 score[k][mine] = 0.9

@@ -43,7 +43,7 @@ class Recipe:
     decay: float = 1e-3
     averaging: float = 0.998
     crops: int = 6000
-    guidance: float = 8.0
+    guidance: float = 8.0  # weight of the teacher's features; 0 leaves them out
 
 
 Batch = tuple[int, Tensor, Tensor, Tensor, Tensor, dict[str, Tensor]]
@@ -52,16 +52,16 @@ Batch = tuple[int, Tensor, Tensor, Tensor, Tensor, dict[str, Tensor]]
 class Steps(Dataset[Batch]):
     """Item ``i`` is the whole batch of step ``i``: side, pixels, then the lesson on them."""
 
-    def __init__(self, pools: Pools, teacher: Path, seed: int) -> None:
-        self.pools, self.path, self.seed = pools, teacher, seed
-        rng = np.random.default_rng(seed)
+    def __init__(self, pools: Pools, teacher: Path, recipe: Recipe) -> None:
+        self.pools, self.path, self.seed, self.guided = pools, teacher, recipe.seed, recipe.guidance > 0
+        rng = np.random.default_rng(recipe.seed)
         self.scales = Teacher(teacher).spread(np.stack([compose(pools, 256, rng).clean for _ in range(32)]))
         self.teacher: Teacher | None = None  # opened in the process that uses it
 
     def __getitem__(self, step: int) -> Batch:
         cv2.setNumThreads(1)
         if self.teacher is None:
-            self.teacher = Teacher(self.path, self.scales)
+            self.teacher = Teacher(self.path, self.scales, self.guided)
         rng = np.random.default_rng([self.seed, step])
         size, count, _ = SIZES[int(rng.choice(len(SIZES), p=[s[2] for s in SIZES]))]
         scenes = [compose(self.pools, size, rng) for _ in range(count)]
@@ -120,8 +120,9 @@ class Run:
         with torch.autocast(self.device.type, torch.bfloat16):
             maps, features = self.network.study(x.contiguous(memory_format=torch.channels_last))
         parts = loss(maps, score.to(device), target.to(device), int(size))
-        guided = hint_loss(features, {k: v.to(device) for k, v in hints.items()}, near.to(device), int(size))
-        parts["hint"] = self.recipe.guidance * guided
+        if hints:
+            guided = hint_loss(features, {k: v.to(device) for k, v in hints.items()}, near.to(device), int(size))
+            parts["hint"] = self.recipe.guidance * guided
         total = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -148,6 +149,12 @@ class Run:
         torch.save(state, partial)
         partial.replace(path)
 
+    def begin_with(self, path: Path) -> None:
+        """Take the averaged weights of another run, and nothing else of it."""
+        weights = torch.load(path, map_location=self.device, weights_only=True)["average"]
+        self.network.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe; only the number of steps may differ
         (the learning rate then follows the new schedule from where the run stands)."""
@@ -168,21 +175,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and the ONNX file")
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
+    parser.add_argument("--guidance", type=float, default=defaults.guidance, help="weight of the teacher's features")
+    parser.add_argument("--init-from", type=Path, help="begin with the averaged weights of another run's checkpoint")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--every", type=int, default=200, help="steps between checkpoints and interim exports")
     parser.add_argument("--interim", type=Path, help="also write each interim ONNX file here")
     args = parser.parse_args()
 
-    recipe = Recipe(steps=args.steps, seed=args.seed)
+    recipe = Recipe(steps=args.steps, seed=args.seed, rate=args.rate, guidance=args.guidance)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     run = Run(recipe, torch.device(args.device))
     if checkpoint.exists():
         run.load(checkpoint)
+    elif args.init_from:
+        run.begin_with(args.init_from)
     pools = load_pools(args.shared, args.out, recipe)
     batches = DataLoader(
-        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe.seed),
+        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe),
         batch_size=None,
         sampler=range(run.step, recipe.steps),
         num_workers=args.workers,

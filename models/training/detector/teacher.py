@@ -93,7 +93,8 @@ def _activation(graph: onnx.GraphProto, weight: str) -> str:
 
 def lesson(teacher: Teacher, clean: Pixels, faces: list[Floats], targets: list[Targets]) -> Lesson:
     """The lesson of a batch: the teacher's word near labelled boxes, background elsewhere, the landmarks
-    of the labels, and the label itself for faces the teacher misses. ``clean`` are the pictures before light and occlusion."""
+    of the labels, and the label itself for faces the teacher misses. ``clean`` are the pictures before
+    light and occlusion."""
     size = clean.shape[1]
     score, raw, hints = teacher(clean)
     corner, stride = _cells(size)

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="the training extra (torch) is not i
 pytest.importorskip("onnx", reason="the training extra (onnx) is not installed")
 
 from models.training.detector import export  # noqa: E402
-from models.training.detector.augment import Pools, compose, transform_faces  # noqa: E402
+from models.training.detector.augment import Pools, compose, disturb, transform_faces  # noqa: E402
 from models.training.detector.data import Photo  # noqa: E402
 from models.training.detector.network import HEADS, STRIDES, Deployed, Detector, output_names  # noqa: E402
 from models.training.detector.targets import assign, cells, hint_loss, loss  # noqa: E402
@@ -99,7 +99,12 @@ def test_hints_compare_the_first_channels_and_count_faces_more() -> None:
 def test_a_batch_depends_on_its_seed_alone() -> None:
     pools = Pools([photo()], [photo()], [photo()])
     first, second = (compose(pools, 128, np.random.default_rng([7, 3])) for _ in range(2))
-    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.clean, second.clean)
+    before = first.clean.copy()
+    lights = [disturb(first, np.random.default_rng([7, 3, step])) for step in (1, 2, 1)]
+    assert np.array_equal(lights[0], lights[2])
+    assert not np.array_equal(lights[0], lights[1])
+    assert np.array_equal(first.clean, before), "the picture that the teacher saw stays as it was"
     assert np.array_equal(first.faces, second.faces)
 
 

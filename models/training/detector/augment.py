@@ -19,12 +19,10 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 @dataclass
 class Scene:
-    """A training picture: ``clean`` uint8 [S, S, 3] BGR, for the teacher; ``pixels``, the same after
-    occlusion, light and camera; ``faces`` float32 [K, 15] as in :class:`Photo`, score 1 for a face
+    """A training picture: ``clean`` uint8 [S, S, 3] BGR, as the teacher sees it; ``faces`` float32 [K, 15] as in :class:`Photo`, score 1 for a face
     to learn and 0 for a region to leave alone."""
 
     clean: Pixels
-    pixels: Pixels
     faces: Floats
 
 
@@ -44,13 +42,17 @@ def compose(photos: Pools, size: int, rng: np.random.Generator) -> Scene:
         whole = rng.random() < 0.35
         photo = photos.any(rng) if whole else photos.with_face(rng)
         faces.append(_place(canvas, tile, photo, rng, whole))
-    scene = Scene(canvas, canvas.copy(), np.concatenate(faces))
+    return Scene(canvas, np.concatenate(faces))
+
+
+def disturb(scene: Scene, rng: np.random.Generator) -> Pixels:
+    """What a camera makes of the scene: most often with occlusion, light and noise, else the clean picture."""
     if rng.random() < 0.3:
-        return scene
+        return scene.clean
+    pixels = scene.clean.copy()
     if rng.random() < 0.25:
-        _occlude(scene, rng)
-    scene.pixels = photometric(scene.pixels, rng)
-    return scene
+        _occlude(pixels, scene.faces, rng)
+    return photometric(pixels, rng)
 
 
 @dataclass(frozen=True)
@@ -162,9 +164,9 @@ def transform_faces(faces: Floats, matrix: Matrix, mirrored: bool) -> Floats:
     return out
 
 
-def _occlude(scene: Scene, rng: np.random.Generator) -> None:
+def _occlude(pixels: Pixels, faces: Floats, rng: np.random.Generator) -> None:
     """Cover part of each face: a cloth over mouth and nose, dark glasses, or a block."""
-    for face in scene.faces:
+    for face in faces:
         if face[14] < 1 or rng.random() < 0.4:
             continue
         points = face[4:14].reshape(5, 2)
@@ -189,7 +191,7 @@ def _occlude(scene: Scene, rng: np.random.Generator) -> None:
             middle = points[int(rng.integers(5))]
             a, b = across * rng.uniform(0.2, 0.5), down * rng.uniform(0.2, 0.5)
             polygon = np.array([middle - a - b, middle + a - b, middle + a + b, middle - a + b])
-        cv2.fillPoly(scene.pixels, [np.round(polygon).astype(np.int32)], colour, lineType=cv2.LINE_AA)
+        cv2.fillPoly(pixels, [np.round(polygon).astype(np.int32)], colour, lineType=cv2.LINE_AA)
 
 
 def photometric(pixels: Pixels, rng: np.random.Generator) -> Pixels:

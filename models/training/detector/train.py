@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from . import export
-from .augment import Pools, compose
+from .augment import Pools, Scene, compose, disturb
 from .data import load_crops, load_photos
 from .network import Detector
 from .targets import assign, hint_loss, loss
-from .teacher import Teacher, lesson
+from .teacher import Lesson, Teacher, lesson
 
 # (picture side, pictures per step, weight of the draw): mostly small pictures, which teach
 # most per second; now and then large ones, for faces that fill a photograph.
@@ -43,6 +43,7 @@ class Recipe:
     decay: float = 1e-3
     averaging: float = 0.998
     crops: int = 6000
+    looks: int = 2  # steps that use the same pictures, each time in another light
     guidance: float = 8.0  # weight of the teacher's features; 0 leaves them out
 
 
@@ -53,28 +54,39 @@ class Steps(Dataset[Batch]):
     """Item ``i`` is the whole batch of step ``i``: side, pixels, then the lesson on them."""
 
     def __init__(self, pools: Pools, teacher: Path, recipe: Recipe) -> None:
-        self.pools, self.path, self.seed, self.guided = pools, teacher, recipe.seed, recipe.guidance > 0
+        self.pools, self.path, self.seed, self.looks = pools, teacher, recipe.seed, recipe.looks
+        self.guided = recipe.guidance > 0
         rng = np.random.default_rng(recipe.seed)
         self.scales = Teacher(teacher).spread(np.stack([compose(pools, 256, rng).clean for _ in range(32)]))
         self.teacher: Teacher | None = None  # opened in the process that uses it
+        self.lesson: tuple[int, int, list[Scene], Lesson] | None = None
 
     def __getitem__(self, step: int) -> Batch:
         cv2.setNumThreads(1)
-        if self.teacher is None:
-            self.teacher = Teacher(self.path, self.scales, self.guided)
-        rng = np.random.default_rng([self.seed, step])
-        size, count, _ = SIZES[int(rng.choice(len(SIZES), p=[s[2] for s in SIZES]))]
-        scenes = [compose(self.pools, size, rng) for _ in range(count)]
-        faces = [s.faces for s in scenes]
-        told = lesson(self.teacher, np.stack([s.clean for s in scenes]), faces, [assign(f, size) for f in faces])
+        lesson_of = step // self.looks
+        if self.lesson is None or self.lesson[0] != lesson_of:
+            self.lesson = (lesson_of, *self._teach(lesson_of))
+        _, size, scenes, told = self.lesson
+        rng = np.random.default_rng([self.seed, lesson_of, step])
         return (
             size,
-            torch.from_numpy(np.stack([s.pixels for s in scenes])),
+            torch.from_numpy(np.stack([disturb(s, rng) for s in scenes])),
             torch.from_numpy(told.score),
             torch.from_numpy(told.near),
             torch.from_numpy(told.raw),
             {name: torch.from_numpy(value) for name, value in told.hints.items()},
         )
+
+    def _teach(self, number: int) -> tuple[int, list[Scene], Lesson]:
+        """Side, pictures and what the teacher says of them."""
+        if self.teacher is None:
+            self.teacher = Teacher(self.path, self.scales, self.guided)
+        rng = np.random.default_rng([self.seed, number])
+        size, count, _ = SIZES[int(rng.choice(len(SIZES), p=[s[2] for s in SIZES]))]
+        scenes = [compose(self.pools, size, rng) for _ in range(count)]
+        faces = [s.faces for s in scenes]
+        told = lesson(self.teacher, np.stack([s.clean for s in scenes]), faces, [assign(f, size) for f in faces])
+        return size, scenes, told
 
 
 def load_pools(shared: Path, cache: Path, recipe: Recipe) -> Pools:

@@ -19,8 +19,8 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 @dataclass
 class Scene:
-    """A training picture: ``clean`` uint8 [S, S, 3] BGR, as the teacher sees it; ``faces`` float32 [K, 15] as in :class:`Photo`, score 1 for a face
-    to learn and 0 for a region to leave alone."""
+    """A training picture: ``clean`` uint8 [S, S, 3] BGR, as the teacher sees it; ``faces`` float32
+    [K, 15] as in :class:`Photo`, score 1 for a face to learn and 0 for a region to leave alone."""
 
     clean: Pixels
     faces: Floats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from verify_app.domain import ImageArray
 from verify_app.encoders.manifest import ModelEntry
+from verify_app.face.alignment import cut
 from verify_app.native import opencv
 from verify_app.reasons import ReasonCode, StateError
 
@@ -20,6 +21,9 @@ _MOST = 200
 # Long side in pixels and border as a share of it, tried in turn until a face is found: the usual
 # picture; a face that fills it, made smaller and given surroundings; small faces in a large picture.
 _PASSES = ((640, 0.0), (256, 0.4), (1920, 0.0))
+# The closer look: a square of so many pixels that holds so many times the face.
+_CLOSE_SIDE = 160
+_CLOSE_SURROUNDINGS = 1.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +73,30 @@ class FaceDetector:
             if faces:
                 return faces
         return []
+
+    def refine(self, image: ImageArray, face: Face) -> Face:
+        """The same face with better landmarks: the mean of the first look, a closer one and its mirror image.
+
+        On development photographs the distance to the reference landmarks falls by a quarter for a weak
+        detector, and a little for a strong one.
+        """
+        x, y, width, height = face.box
+        scale = _CLOSE_SIDE / (_CLOSE_SURROUNDINGS * max(width, height))
+        shift = _CLOSE_SIDE / 2 - scale * np.array([x + width / 2, y + height / 2])
+        close = cut(image, np.column_stack([scale * np.eye(2), shift]), _CLOSE_SIDE)
+        looks: list[NDArray[Any]] = [face.landmarks]
+        for mirrored in (False, True):
+            rows = self._rows(close[:, ::-1] if mirrored else close)
+            if not rows:
+                continue
+            inside = rows[0][4:14].reshape(5, 2).copy()
+            if mirrored:
+                inside[:, 0] = _CLOSE_SIDE - 1 - inside[:, 0]
+                inside = inside[[1, 0, 2, 4, 3]]
+            points = (inside - shift) / scale
+            if np.abs(points - face.landmarks).max() < max(width, height) / 2:  # else it is somebody else
+                looks.append(points)
+        return replace(face, landmarks=np.mean(looks, axis=0, dtype=np.float32))
 
     def _detect_at(self, image: ImageArray, scale: float, border: float) -> list[Face]:
         cv2 = opencv()

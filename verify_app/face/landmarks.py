@@ -52,7 +52,8 @@ class LandmarkFinder:
         matrix = similarity_transform(face.landmarks, _PLACE)
         inside = self.find(cut(image, matrix, SIDE))
         points = ((inside - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).astype(np.float32)
-        if np.abs(points - face.landmarks).max() > _FARTHEST * max(face.box[2:]):
+        eyes = float(np.linalg.norm(points[1] - points[0]))
+        if eyes < 1 or np.abs(points - face.landmarks).max() > _FARTHEST * max(face.box[2:]):
             return face
         return replace(face, landmarks=points)
 

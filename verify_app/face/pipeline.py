@@ -63,7 +63,7 @@ class FacePipeline:
     """The detector, the landmark network and the encoder of a manifest, as one.
 
     Nothing is loaded until it is needed. May be used from several threads. Without a landmark network
-    in the manifest the landmarks are the detector's.
+    in the manifest the landmarks are those of the detector's closer look.
 
     Args:
         manifest: where the models are.
@@ -198,6 +198,7 @@ class FacePipeline:
         return found
 
     def _analysed(self, sample: Sample, face: Face, faces: int) -> FaceAnalysis:
+        face = self._detector.refine(sample.data, face)
         if self._landmarks is not None:
             face = self._landmarks.refine(sample.data, face)
         crop = align(sample.data, face.landmarks)

@@ -164,6 +164,18 @@ def transform_faces(faces: Floats, matrix: Matrix, mirrored: bool) -> Floats:
     return out
 
 
+def mask_outline(points: Floats, rng: np.random.Generator) -> Matrix:
+    """Corners [6, 2] of a cloth over nose, mouth and chin of a face with these landmarks [5, 2]."""
+    across = points[1] - points[0]
+    down = (points[3] + points[4]) / 2 - (points[0] + points[1]) / 2
+    top = points[2] - rng.uniform(0.1, 0.45) * down
+    chin = (points[3] + points[4]) / 2 + rng.uniform(0.45, 0.75) * down
+    return np.array([
+        top, top + 0.85 * across + 0.1 * down, chin + 0.6 * across - 0.3 * down, chin,
+        chin - 0.6 * across - 0.3 * down, top - 0.85 * across + 0.1 * down,
+    ])  # fmt: skip
+
+
 def _occlude(pixels: Pixels, faces: Floats, rng: np.random.Generator) -> None:
     """Cover part of each face: a cloth over mouth and nose, dark glasses, or a block."""
     for face in faces:
@@ -177,12 +189,7 @@ def _occlude(pixels: Pixels, faces: Floats, rng: np.random.Generator) -> None:
         )
         kind = rng.random()
         if kind < 0.6:
-            top = points[2] - rng.uniform(0.1, 0.45) * down
-            chin = (points[3] + points[4]) / 2 + rng.uniform(0.45, 0.75) * down
-            polygon = np.array([
-                top, top + 0.85 * across + 0.1 * down, chin + 0.6 * across - 0.3 * down, chin,
-                chin - 0.6 * across - 0.3 * down, top - 0.85 * across + 0.1 * down,
-            ])  # fmt: skip
+            polygon = mask_outline(points, rng)
         elif kind < 0.8:
             half, tall = 0.32 * across, rng.uniform(0.18, 0.3) * down
             left, right = points[0] - half, points[1] + half

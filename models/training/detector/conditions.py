@@ -1,7 +1,7 @@
 """Where a detector finds faces and where not: ``python -m models.training.detector.conditions --help``.
 
 One look each at the development photographs through ``cv2.FaceDetectorYN``, next to another
-detector on the same pictures: recall by source, by size of the face (photographs with one
+detector on the same pictures: recall by source, under a painted mask, by size of the face (photographs with one
 clear face, scaled until it has so many pixels), by roll (the photograph turned about its
 middle, faces that stay in view), photographs without a face that fool it, by threshold, and
 the processor time of one look at 640 × 640.
@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .augment import transform_faces
+from .augment import mask_outline, transform_faces
 from .data import FACE_SCORE, Floats, Photo, Pixels, iou, load_photos
 from .evaluate import Detector, share_interval
 
@@ -51,6 +51,16 @@ def scaled(photo: Photo, side: float) -> Picture:
     return picture.astype(np.uint8, copy=False), out
 
 
+def masked(photo: Photo, rng: np.random.Generator) -> Picture:
+    """The photograph with a cloth of one colour painted over nose, mouth and chin of every certain face."""
+    image = photo.pixels().copy()
+    for face in photo.certain:
+        colour = tuple(float(v) for v in rng.uniform(40, 255, 3))
+        outline = np.round(mask_outline(face[4:14].reshape(5, 2), rng)).astype(np.int32)
+        cv2.fillPoly(image, [outline], colour, lineType=cv2.LINE_AA)
+    return image, photo.certain
+
+
 def recall(detector: Detector, pictures: list[Picture], smallest: float = 0.0) -> dict[str, object]:
     """Share of the faces met by a find with IoU of at least .5, and its interval."""
     hits = faces = 0
@@ -81,18 +91,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", type=Path, nargs="+", help="detectors to compare")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--every", type=int, default=1, help="turn and scale only each n-th photograph")
     parser.add_argument("--threshold", type=float, default=FACE_SCORE)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     photos = load_photos(args.shared / "data/detection", "dev")
     faces = [p for p in photos if len(p.certain)]
-    single = [p for p in faces if len(p.faces) == 1 and np.sqrt(p.certain[0, 2] * p.certain[0, 3]) >= 80][:100]
+    single = [p for p in faces if len(p.faces) == 1 and np.sqrt(p.certain[0, 2] * p.certain[0, 3]) >= 80]
+    single = single[:: args.every][:100]
     detectors = {str(path): Detector(path, args.threshold) for path in args.models}
     pictures = {
         f"source {s}": [(p.pixels(), p.certain) for p in faces if p.source == s]
         for s in sorted({p.source for p in faces})
     }
-    pictures |= {f"roll {degrees}": [turned(p, degrees) for p in faces] for degrees in ROLLS}
+    pictures |= {f"roll {degrees}": [turned(p, degrees) for p in faces[:: args.every]] for degrees in ROLLS}
+    rng = np.random.default_rng(0)
+    pictures["painted masks"] = [masked(p, rng) for p in faces]
     for condition, chosen in pictures.items():
         for name, detector in detectors.items():
             print(json.dumps({"model": name, "condition": condition, **recall(detector, chosen, LARGE)}), flush=True)

@@ -61,4 +61,4 @@ class LandmarkFinder:
         """Landmarks (5, 2) in a picture of 48 × 48 pixels that a face fills: the mean of it and its mirror image."""
         seen, mirrored = self._model.run(np.stack([close, close[:, ::-1]]), (5, 2))
         back = mirrored[_MIRRORED] * [-1, 1] + [SIDE - 1, 0]
-        return ((seen + back) / 2).astype(np.float32)
+        return np.asarray((seen + back) / 2, np.float32)

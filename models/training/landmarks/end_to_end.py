@@ -2,8 +2,9 @@
 
 Development crops are set, enlarged or reduced and turned, into pictures with surroundings of
 their own blurred mirror image; the application finds, aligns and encodes them. One picture,
-three alignments: by the landmarks the crop is known to have, by the detector's, and by the
-landmark network's. Pictures in which the detector misses the face are left out of all three.
+four alignments: by the landmarks the crop is known to have, by the detector's, by those of its
+closer look, and by the landmark network's, which begins there. Pictures in which the detector
+misses the face are left out of all four.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def main() -> None:
         names = [row["identity"] for row in csv.DictReader(f)]
     rng = np.random.default_rng(5)
     seen: dict[str, int] = {}
-    aligned: dict[str, list[Pixels]] = {"known landmarks": [], "detector": [], "detector + landmarks": []}
+    aligned: dict[str, list[Pixels]] = {
+        way: [] for way in ("known landmarks", "detector", "closer look", "landmark network")
+    }
     subjects, missed = [], 0
     for number in crops.dev:
         seen[names[number]] = seen.get(names[number], 0) + 1
@@ -90,8 +93,9 @@ def main() -> None:
         if face is None:
             missed += 1
             continue
-        closer = finder.refine(image, face)
-        for way, landmarks in zip(aligned, (points, face.landmarks, closer.landmarks), strict=True):
+        closer = detector.refine(image, face)
+        best = finder.refine(image, closer)
+        for way, landmarks in zip(aligned, (points, face.landmarks, closer.landmarks, best.landmarks), strict=True):
             aligned[way].append(align(image, landmarks))
         subjects.append(names[number])
     _, numbers = np.unique(subjects, return_inverse=True)

@@ -64,6 +64,7 @@ def neighbours_of_the_same_person(drawn: EmbeddingMap) -> float:
     return float(np.mean(drawn.subjects[distances.argmin(axis=1)] == drawn.subjects))
 
 
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed")
 @pytest.mark.parametrize("method", [TSNE, UMAP])
 def test_maps_that_keep_neighbours_together(method: str) -> None:
     if method == UMAP:

@@ -95,6 +95,11 @@ class Trainer:
         self.averaged.load_state_dict(self.encoder.state_dict())
         return [k for k in own if k not in fitting and not k.endswith("num_batches_tracked")]
 
+    def resize_from(self, weights: dict[str, Tensor], how: Callable[[nn.Module, dict[str, Tensor]], None]) -> None:
+        """Begin with the weights of a trained encoder of another size; ``how`` is ``resize.grow`` or ``resize.cut``."""
+        how(self.encoder, weights)
+        self.averaged.load_state_dict(self.encoder.state_dict())
+
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the value of every objective in force."""
         began = time.perf_counter()

@@ -1,7 +1,8 @@
 """Train an encoder: ``python -m models.training.train models/training/face.toml``.
 
 A second start with the same configuration goes on from its checkpoint. ``--init-from`` begins a new
-training with the weights of a shipped ONNX file or of a checkpoint.
+training with the weights of a shipped ONNX file or of a checkpoint; ``--grow-from`` and ``--cut-from`` take those of a
+smaller and of a larger network.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from models.training import loop
 from models.training.config import Experiment, load
 from models.training.prepare_faces import default_cache
+from models.training.resize import cut, grow
 from models.training.task import Task
 
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -89,6 +91,12 @@ def prepare(arguments: argparse.Namespace, report: loop.Report) -> tuple[loop.Tr
     elif arguments.init_from is not None:
         random = trainer.start_from(read_weights(arguments.init_from))
         report(f"weights from {arguments.init_from}; not found there: {random or 'none'}")
+    elif arguments.grow_from is not None:
+        trainer.resize_from(read_weights(arguments.grow_from), grow)
+        report(f"grown from {arguments.grow_from}")
+    elif arguments.cut_from is not None:
+        trainer.resize_from(read_weights(arguments.cut_from), cut)
+        report(f"cut out of {arguments.cut_from}")
     return trainer, folder
 
 
@@ -100,6 +108,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as configured")
     parser.add_argument("--init-from", type=Path, help="model.onnx or checkpoint.pt to begin with")
+    parser.add_argument("--grow-from", type=Path, help="the same, of a smaller network, kept as a part of this one")
+    parser.add_argument("--cut-from", type=Path, help="the same, of a larger network, of which this one is a part")
     parser.add_argument("--fresh", action="store_true", help="ignore an existing checkpoint")
     parser.add_argument("--interim", type=Path, help="export here after each evaluation")
     parser.add_argument("--results", type=Path, default=RESULTS)

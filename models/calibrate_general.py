@@ -2,7 +2,7 @@
 
     python -m models.calibrate_general --data ../shared/data
 
-Every development sample is embedded by the encoder of the manifest, as the application does it (faces are
+Every development sample is embedded by every encoder of the manifest, as the application does it (faces are
 aligned crops; the speech of recordings is found first), all pairs are scored, and for one and for three
 references one calibration is fitted and written to ``models/<name>/calibration.json``, and the trials themselves,
 counted in bins, to ``models/<name>/trials.npz``. When both modalities are calibrated, the figures in
@@ -29,7 +29,7 @@ from verify_app.calibration.fit import fit
 from verify_app.calibration.model import Calibration
 from verify_app.calibration.shipped import write, write_trials
 from verify_app.domain import Modality, Sample
-from verify_app.encoders.manifest import load_manifest
+from verify_app.encoders.manifest import Manifest, ModelEntry, load_manifest
 from verify_app.evaluation.report import summarise
 from verify_app.face.pipeline import FacePipeline
 from verify_app.matching.pairs import score_pairs
@@ -53,32 +53,37 @@ def main() -> None:
     parser.add_argument("--document", type=Path, default=Path("docs/calibration.md"), help="where the figures go")
     arguments = parser.parse_args()
     chosen = [modality for modality in Modality if arguments.modality in (None, modality.value)]
-    embedded = {modality: embed(modality, arguments.data, arguments.cache) for modality in chosen}
+    manifest = load_manifest()
+    embedded = {modality: embed(modality, manifest, arguments.data, arguments.cache) for modality in chosen}
     lines = [
         "| | mated | non-mated | EER | FNMR at FMR 1e-3 | threshold | worth, independent | claims down to | method |"
     ]
     lines.append("|---|---|---|---|---|---|---|---|---|")
     for modality, vectors in embedded.items():
-        lines += calibrate(modality, vectors, arguments)
+        lines += calibrate(manifest.default(f"{modality.value}-encoder"), modality, vectors, arguments)
+    for entry in manifest.models:
+        if entry.role in {f"{modality.value}-encoder" for modality in chosen} and not entry.default:
+            modality = Modality(entry.role.removesuffix("-encoder"))
+            vectors = embed(modality, manifest.using(entry.role, entry.name), arguments.data, arguments.cache)
+            lines += calibrate(entry, modality, vectors, arguments)
     if len(embedded) == 2:
         document(arguments.document, lines)
 
 
-def calibrate(modality: Modality, embedded: LabelledVectors, arguments: Any) -> list[str]:
-    """Fit and write the calibrations of one modality; returns their rows for the document."""
+def calibrate(entry: ModelEntry, modality: Modality, embedded: LabelledVectors, arguments: Any) -> list[str]:
+    """Fit and write the calibrations of one encoder; returns their rows for the document."""
     vectors, subjects = embedded.vectors, embedded.subjects
     if arguments.embeddings is not None:
         arguments.embeddings.mkdir(parents=True, exist_ok=True)
-        file = arguments.embeddings / f"{modality.value}-dev.npz"
+        file = arguments.embeddings / f"{entry.name}-dev.npz"
         np.savez(file, vectors=vectors, subjects=subjects, quality=embedded.quality, modality=modality.value)
-    entry = load_manifest().default(f"{modality.value}-encoder")
     calibrations, rows, scored = [], [], {}
     for references in arguments.references:
         pairs = score_pairs(vectors, subjects, references=references)
         calibration = fit(
             pairs.trials,
             target_fmr=arguments.target_fmr,
-            name=f"general {modality.value}, {references} reference{'s' if references > 1 else ''}",
+            name=_name(entry, modality, references),
             modality=modality.value,
             contract_id=entry.contract.id,
             references=references,
@@ -92,9 +97,14 @@ def calibrate(modality: Modality, embedded: LabelledVectors, arguments: Any) -> 
     return rows
 
 
-def embed(modality: Modality, data: Path, cache: Path | None) -> LabelledVectors:
+def _name(entry: ModelEntry, modality: Modality, references: int) -> str:
+    which = modality.value if entry.default else entry.name
+    return f"general {which}, {references} reference{'s' if references > 1 else ''}"
+
+
+def embed(modality: Modality, manifest: Manifest, data: Path, cache: Path | None) -> LabelledVectors:
     """Embeddings of the development samples, with the subject and the quality of each."""
-    pipeline: Any = (FacePipeline if modality is Modality.FACE else VoicePipeline)(load_manifest())
+    pipeline: Any = (FacePipeline if modality is Modality.FACE else VoicePipeline)(manifest)
     subjects, analyses = _analyse(modality, pipeline, data, cache)
     vectors = np.stack([embedding.vector for embedding in pipeline.embed(analyses)])
     qualities = np.array([analysis.quality.score for analysis in analyses])

@@ -1,7 +1,7 @@
 """Compare storage and arithmetic precisions of a face encoder: file size, speed, error rate.
 
-``python -m models.training.faces_precision`` builds three variants of the shipped file in a temporary
-folder (float32 storage, float16 storage as shipped, int8 arithmetic calibrated on training crops) and
+``python -m models.training.faces_precision`` builds three variants of the trained file in a temporary
+folder (float32 storage, float16 storage, int8 arithmetic calibrated on training crops) and
 measures each on the development crops.
 """
 
@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.training.evaluate import all_pairs, rates
 from models.training.faces_report import encoder, inner, median_ms, session
 from models.training.prepare_faces import default_cache, read_index
+from models.training.quantise import calibration_crops, quantise
 
 
 def widen(source: Path, target: Path) -> None:
@@ -36,36 +36,10 @@ def widen(source: Path, target: Path) -> None:
     onnx.save(model, str(target))
 
 
-def quantise(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
-    """Write an int8 (QDQ, per channel) variant calibrated on ``crops`` ``[N, 112, 112, 3]``."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Crops(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.pieces = iter([crops[n : n + 8] for n in range(0, len(crops), 8)])
-
-        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            piece = next(self.pieces, None)
-            return None if piece is None else {"image": piece}
-
-    merged = target.with_suffix(".merged.onnx")
-    quant_pre_process(str(source), str(merged), skip_symbolic_shape=True)
-    quantize_static(
-        str(merged),
-        str(target),
-        Crops(),
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv"],
-    )
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, default=Path("models/face-encoder/model.onnx"))
+    parser.add_argument("--model", type=Path, default=Path("models/face-encoder/trained.onnx"))
     parser.add_argument("--pack", type=Path, default=Path("../shared/data/faces"))
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--threads", type=int, default=2)
@@ -73,14 +47,13 @@ def main() -> None:
     rows = read_index(arguments.pack)
     crops = np.load(arguments.cache / "faces.npy", mmap_mode="r")
     dev = np.array([n for n, row in enumerate(rows) if row["split"] == "dev"])
-    train = np.array([n for n, row in enumerate(rows) if row["split"] == "train"])[::100][:200]
     subjects = np.unique([rows[n]["identity"] for n in dev], return_inverse=True)[1].astype(np.int64)
     images = inner(np.asarray(crops[dev]))
     with tempfile.TemporaryDirectory() as folder:
         full, int8 = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         widen(arguments.model, full)
-        quantise(full, int8, inner(np.asarray(crops[train])))
-        variants = {"float32": full, "float16 storage (shipped)": arguments.model, "int8": int8}
+        quantise(full, int8, calibration_crops(arguments.pack, arguments.cache))
+        variants = {"float32": full, "float16 storage": arguments.model, "int8": int8}
         sessions = {name: session(path, arguments.threads) for name, path in variants.items()}
         times: dict[str, list[float]] = {name: [] for name in variants}
         for _ in range(5):  # in turns, so that a busy moment strikes all alike

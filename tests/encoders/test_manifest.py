@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from verify_app.encoders.manifest import ROLES, load_manifest
+from verify_app.encoders.manifest import ROLES, Manifest, load_manifest
 from verify_app.reasons import ReasonCode, StateError
 from verify_app.resources import models_root
 
@@ -97,3 +98,18 @@ def test_the_shipped_models_are_what_the_manifest_names(shipped_models: Path) ->
 
     for role in ROLES:
         manifest.default(role).verify()
+
+
+def test_another_model_of_a_role_can_be_put_to_use(write_models: Callable[[Path], Path], tmp_path: Path) -> None:
+    manifest = load_manifest(write_models(tmp_path / "models"))
+    second = replace(manifest.default("face-encoder"), name="second", default=False)
+    both = Manifest(manifest.root, (*manifest.models, second))
+
+    assert both.default("face-encoder").name == "face-encoder"
+    assert both.using("face-encoder", "second").default("face-encoder").name == "second"
+    assert both.using("face-encoder", "second").default("voice-encoder").name == "voice-encoder"
+
+    with pytest.raises(StateError) as refusal:
+        both.using("face-encoder", "voice-encoder")
+    assert refusal.value.reason.code is ReasonCode.SETTINGS_INVALID
+    assert "face-encoder, second" in refusal.value.reason.advice

@@ -15,13 +15,14 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="""List, show or check the encoders.
+    help="""List, show, check or choose the encoders.
 
     \b
     Examples:
       verify-app models list
       verify-app models show face-encoder
       verify-app models check
+      verify-app models use face-encoder-light
     """,
 )
 
@@ -87,6 +88,26 @@ def check(json: state.JsonFlag = False) -> None:
     }
     code = 0 if all(one.works for one in checks) else 4
     state.finish(payload, "\n".join([words.table(rows, indent=""), *advice]), code)
+
+
+@app.command()
+def use(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The encoder's name.", show_default=False)],
+    json: state.JsonFlag = False,
+) -> None:
+    """Use another encoder from now on; people enrolled with the one before have to be enrolled again.
+
+    Templates are bound to the encoder that made them. Those of the encoder used before are kept, and count again
+    when you return to it.
+    """
+    from verify_app.services.models import use_encoder
+
+    chosen = use_encoder(state.application(), name)
+    text = f"{chosen.entry.name} is in use."
+    if chosen.people_without:
+        people = "person has" if chosen.people_without == 1 else "people have"
+        text += f" {chosen.people_without} {people} no template of it: enrol them again."
+    state.finish({"name": chosen.entry.name, "people_without_template": chosen.people_without}, text)
 
 
 def _entry_dict(entry: ModelEntry) -> dict[str, Any]:

@@ -107,6 +107,22 @@ class Manifest:
         """Whether there is any model for a role."""
         return any(model.role == role for model in self.models)
 
+    def using(self, role: str, name: str) -> Manifest:
+        """This manifest with the model called ``name`` in use for ``role``.
+
+        Raises:
+            StateError: SETTINGS_INVALID when no model of that role has that name.
+        """
+        names = [model.name for model in self.models if model.role == role]
+        if name not in names:
+            raise StateError(
+                ReasonCode.SETTINGS_INVALID,
+                f"The settings ask for the {role} “{name}”, which this installation does not have.",
+                f"Choose one of these: {', '.join(names) or 'none'}.",
+            )
+        chosen = (replace(model, default=model.name == name) if model.role == role else model for model in self.models)
+        return Manifest(self.root, tuple(chosen))
+
     def named(self, name: str) -> ModelEntry:
         """The model of that name; StateError MODEL_MISSING when there is none."""
         for model in self.models:

@@ -62,10 +62,17 @@ class Application:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The encoders this installation has."""
+        """The encoders this installation has; the settings say which are in use."""
         from verify_app.encoders.manifest import load_manifest
 
-        return load_manifest()
+        manifest = load_manifest()
+        for role, name in (
+            ("face-encoder", self.settings.face_encoder),
+            ("voice-encoder", self.settings.voice_encoder),
+        ):
+            if name:
+                manifest = manifest.using(role, name)
+        return manifest
 
     @property
     def face(self) -> FacePipeline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from verify_app.reasons import Reason, StateError
+from verify_app.reasons import Reason, ReasonCode, StateError, UsageError
 from verify_app.services.application import Application
 
 if TYPE_CHECKING:
@@ -46,6 +46,32 @@ def check_model(app: Application, entry: ModelEntry) -> ModelCheck:
         return ModelCheck(entry, True, elapsed, provider())
     except StateError as error:
         return ModelCheck(entry, False, reason=error.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenEncoder:
+    """An encoder just put to use, and how many enrolled people have no template of it."""
+
+    entry: ModelEntry
+    people_without: int
+
+
+def use_encoder(app: Application, name: str) -> ChosenEncoder:
+    """Write to the settings that the encoder called ``name`` is the one of its modality.
+
+    Raises:
+        StateError: MODEL_MISSING for an unknown name, or as the model's own check raises when it is damaged.
+        UsageError: the model is not an encoder.
+    """
+    entry = app.manifest.named(name)
+    role = entry.role.replace("-", "_")
+    if role not in ("face_encoder", "voice_encoder"):
+        raise UsageError(ReasonCode.USAGE, f"{name} is not an encoder but a {entry.role.replace('-', ' ')}.")
+    entry.verify()
+    people = app.store.people()
+    having = {template.person_id for template in app.store.templates(entry.contract.id)}
+    app.settings.with_changes(**{role: name}).save()
+    return ChosenEncoder(entry, sum(person.id not in having for person in people))
 
 
 def card(entry: ModelEntry) -> str | None:

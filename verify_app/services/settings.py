@@ -31,6 +31,8 @@ class Settings:
         target_fmr: false-match rate of the operating point that decides, between 0 and 1.
         database: location of the store: empty for ``enrolment.db`` in the data folder.
         threads: threads of an encoder, 0 for the number of cores.
+        face_encoder: name of the face encoder in the manifest, empty for the one it has as default.
+        voice_encoder: the same for voices.
         camera: number of the camera the window uses.
         microphone: name of the microphone the window uses, empty for the default one.
         language: language of the window, empty for the one of the desktop.
@@ -43,6 +45,8 @@ class Settings:
     target_fmr: float = 1e-3
     database: str = ""
     threads: int = 0
+    face_encoder: str = ""
+    voice_encoder: str = ""
     camera: int = 0
     microphone: str = ""
     language: str = ""
@@ -169,6 +173,8 @@ _RULES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
     "target_fmr": (float, lambda v: 0 < v < 1, "must be a number between 0 and 1, for example 0.001"),
     "database": (str, lambda v: True, "must be a path in quotes"),
     "threads": (int, lambda v: 0 <= v <= 1024, "must be a whole number, 0 for the number of cores"),
+    "face_encoder": (str, lambda v: True, "must be the name of a face encoder in quotes"),
+    "voice_encoder": (str, lambda v: True, "must be the name of a voice encoder in quotes"),
     "camera": (int, lambda v: 0 <= v <= 99, "must be the number of a camera, 0 for the first"),
     "microphone": (str, lambda v: True, "must be the name of a microphone in quotes"),
     "language": (str, lambda v: len(v) <= 10, "must be a language code in quotes, for example “en”"),

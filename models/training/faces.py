@@ -15,13 +15,16 @@ from models.training.evaluate import summary
 from models.training.export import export_face
 from models.training.faces_augment import ALIGNED, FaceAugmentation, augment, crop
 from models.training.prepare_faces import default_cache, read_index
+from models.training.task import class_means
 
 
 class FaceTask:
     """Training crops (splits ``train`` and ``unlabelled``) and the development crops of the pack.
 
-    Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use
-    crops without a label too, default true), ``smallest_class`` (identities with fewer crops count as unlabelled).
+    Options: ``pack`` (folder), ``cache`` (folder of ``prepare_faces``), ``unlabelled`` (use crops without a label too,
+    default true), ``smallest_class`` (identities with fewer crops count as unlabelled), ``class_mean_share`` (0..1: how
+    far the teacher's embedding of a labelled crop is moved to the mean of its identity, which keeps what is common to
+    the crops of one person; default 0), ``made`` (also the unlabelled faces of ``prepare_made_faces``; default false).
     Augmentation: the fields of ``FaceAugmentation``, and ``mild_from``: the size from which on crops
     are degraded less.
     """
@@ -40,6 +43,10 @@ class FaceTask:
             known = self.labels >= 0
             self.rows, self.labels = self.rows[known.numpy()], self.labels[known]
         self.teacher: Tensor | None = torch.from_numpy(teacher[self.rows])
+        self._lean_on_class_means(float(data.get("class_mean_share", 0.0)))
+        self.made: NDArray[np.uint8] = self.crops[:0]
+        if data.get("made", False):
+            self._add_made_faces(cache)
         self.dev_rows = np.array([n for n, row in enumerate(rows) if row["split"] == "dev"])
         names = [rows[n]["identity"] for n in self.dev_rows]
         self.dev_subjects = np.unique(names, return_inverse=True)[1].astype(np.int64)
@@ -52,8 +59,28 @@ class FaceTask:
         number = np.where(kept, np.cumsum(kept) - 1, -1)
         return torch.from_numpy(number[place].astype(np.int64)), int(kept.sum())
 
+    def _lean_on_class_means(self, share: float) -> None:
+        """Move the targets of labelled crops ``share`` of the way to the mean target of their identity."""
+        if self.teacher is None or (means := class_means(self.teacher, self.labels, self.classes)) is None:
+            return
+        known = self.labels >= 0
+        moved = self.teacher[known].lerp(means[self.labels[known]], share)
+        self.teacher[known] = functional.normalize(moved, dim=1)
+
+    def _add_made_faces(self, cache: Path) -> None:
+        self.made = np.load(cache / "faces-made.npy", mmap_mode="r")
+        extra = torch.from_numpy(np.load(cache / "faces-made-teacher.npy"))
+        self.rows = np.concatenate([self.rows, len(self.crops) + np.arange(len(self.made))])
+        self.labels = torch.cat([self.labels, torch.full((len(self.made),), -1)])
+        self.teacher = extra if self.teacher is None else torch.cat([self.teacher, extra])
+
     def _read(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        return torch.from_numpy(self.crops[rows]).to(device)
+        """Stored crops; rows beyond the pack's are made faces."""
+        read = np.empty((len(rows), *self.crops.shape[1:]), np.uint8)
+        real = rows < len(self.crops)
+        read[real] = self.crops[rows[real]]
+        read[~real] = self.made[rows[~real] - len(self.crops)]
+        return torch.from_numpy(read).to(device)
 
     def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
         """Degraded crops ``[B, 3, size, size]``, 0..255."""

@@ -17,19 +17,9 @@ from models.training import backbones, objectives
 from models.training.config import Experiment, Stage
 from models.training.sampler import Sampler
 from models.training.schedule import learning_rate, stage_at
-from models.training.task import Task
+from models.training.task import Task, class_means
 
 Report = Callable[[str], None]
-
-
-def class_means(task: Task) -> Tensor | None:
-    """Unit-length mean teacher embedding per class ``[classes, D]``, or None without a teacher."""
-    if task.teacher is None or task.classes == 0:
-        return None
-    known = task.labels >= 0
-    sums = torch.zeros(task.classes, task.teacher.shape[1])
-    sums.index_add_(0, task.labels[known], task.teacher[known])
-    return functional.normalize(sums, dim=1)
 
 
 def parameter_groups(modules: list[nn.Module], decay: float) -> list[dict[str, Any]]:
@@ -66,7 +56,7 @@ class Trainer:
             experiment.objectives,
             classes=task.classes,
             dimension=dimension,
-            class_means=class_means(task),
+            class_means=None if task.teacher is None else class_means(task.teacher, task.labels, task.classes),
         )
         for module in (self.encoder, self.objectives):
             module.to(device)

@@ -13,6 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
+
+
+def class_means(teacher: Tensor, labels: Tensor, classes: int) -> Tensor | None:
+    """Unit-length mean of the teacher's embeddings ``[N, D]`` per class, ``[classes, D]``; None without classes.
+
+    ``labels`` is int64 ``[N]``, -1 where unlabelled.
+    """
+    if classes == 0:
+        return None
+    known = labels >= 0
+    sums = torch.zeros(classes, teacher.shape[1]).index_add_(0, labels[known], teacher[known])
+    return functional.normalize(sums, dim=1)
 
 
 class Task(Protocol):

@@ -16,6 +16,7 @@ from models.training.config import Experiment, load, parse  # noqa: E402
 from models.training.evaluate import summary  # noqa: E402
 from models.training.sampler import Sampler  # noqa: E402
 from models.training.schedule import learning_rate, stage_at  # noqa: E402
+from models.training.task import class_means  # noqa: E402
 
 TABLE: dict[str, Any] = {
     "name": "tiny",
@@ -134,6 +135,14 @@ def test_starting_from_weights_takes_what_fits_and_names_the_rest() -> None:
     target = trainer(experiment(seed=9))
     assert target.start_from(weights) == ["project.weight"]
     assert torch.equal(target.encoder.state_dict()["stem.0.weight"], weights["stem.0.weight"])
+
+
+def test_class_means_leave_the_unlabelled_out() -> None:
+    teacher = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [-1.0, 0.0]])
+    means = class_means(teacher, torch.tensor([0, 0, 1, -1]), 2)
+    assert means is not None
+    assert torch.allclose(means, torch.tensor([[0.5**0.5, 0.5**0.5], [0.0, 1.0]]))
+    assert class_means(teacher, torch.full((4,), -1), 0) is None
 
 
 def test_the_schedule_depends_on_the_share_of_time_alone() -> None:

@@ -1,4 +1,4 @@
-"""Train an encoder: ``python -m models.training.train models/training/face.toml``.
+"""Train an encoder: ``python -m models.training.train models/training/face-start.toml``.
 
 A second start with the same configuration goes on from its checkpoint. ``--init-from`` begins a new
 training with the weights of a shipped ONNX file or of a checkpoint; ``--grow-from`` and ``--cut-from`` take those of a

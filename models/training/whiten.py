@@ -4,7 +4,7 @@ Directions in which crops of one person differ most (light, pose, age) count les
 within-class covariance ``W`` comes from labelled training samples; the shipped projection becomes
 ``P (A x + b)`` with ``P = ((1 - s) W / mean variance + s I) ** -1/2``, so the graph costs nothing more.
 
-``python -m models.training.whiten models/training/face.toml --out model.onnx`` does it for faces.
+``python -m models.training.whiten models/training/face.toml --out encoder.onnx`` does it for faces.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("torch", reason="the training extra (torch) is not installed")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from models.training.quantise import quantise  # noqa: E402

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.voice_network import VoiceResidualEncoder, VoiceTimeEncoder
+from models.training.voice_network import VoiceEncoder
 
 
 class ResidualBlock(nn.Module):
@@ -118,11 +118,7 @@ class ResidualEncoder(nn.Module):
         self.pool.weight = nn.Parameter(self.pool.resized(side, side))
 
 
-BACKBONES: dict[str, type[nn.Module]] = {
-    "residual": ResidualEncoder,
-    "voice": VoiceResidualEncoder,
-    "voice-time": VoiceTimeEncoder,
-}
+BACKBONES: dict[str, type[nn.Module]] = {"residual": ResidualEncoder, "voice-time": VoiceEncoder}
 """Networks by the ``kind`` used in a configuration."""
 
 

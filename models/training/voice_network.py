@@ -75,24 +75,6 @@ class LogMel(nn.Module):
         return (logarithm - logarithm.mean(2, keepdim=True))[:, None]
 
 
-class Block(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut (He et al. 2016)."""
-
-    def __init__(self, before: int, after: int, stride: tuple[int, int]) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
-        self.first_norm = nn.BatchNorm2d(after)
-        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
-        self.second_norm = nn.BatchNorm2d(after)
-        self.shortcut: nn.Module = nn.Identity()
-        if before != after or stride != (1, 1):
-            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        inner = functional.relu(self.first_norm(self.first(maps)))
-        return functional.relu(self.second_norm(self.second(inner)) + self.shortcut(maps))
-
-
 class TimeBlock(nn.Module):
     """A convolution over time (kernel 3) and one over channels around a shortcut (He et al., 2016)."""
 
@@ -124,44 +106,7 @@ class AttentivePooling(nn.Module):
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
 
 
-class VoiceResidualEncoder(nn.Module):
-    """Residual network over log-mel pictures ``[N, 1, bands, frames]`` to ``dimension`` raw numbers.
-
-    The stem halves time and frequency; ``STRIDES`` says what each stage does to (frequency, time).
-    """
-
-    STRIDES = ((1, 1), (2, 2), (2, 2), (2, 1))
-
-    def __init__(
-        self,
-        bands: int = 64,
-        widths: Sequence[int] = (32, 64, 128, 192),
-        depths: Sequence[int] = (1, 2, 3, 2),
-        dimension: int = 256,
-    ) -> None:
-        super().__init__()
-        self.bands = bands
-        self.stem = nn.Conv2d(1, widths[0], 5, 2, 2, bias=False)
-        self.stem_norm = nn.BatchNorm2d(widths[0])
-        blocks: list[nn.Module] = []
-        before, height = widths[0], (bands + 1) // 2
-        for width, depth, stride in zip(widths, depths, self.STRIDES, strict=True):
-            for number in range(depth):
-                blocks.append(Block(before, width, stride if number == 0 else (1, 1)))
-                before = width
-            height = -(-height // stride[0])
-        self.blocks = nn.Sequential(*blocks)
-        self.pooling = AttentivePooling(before * height)
-        self.pooled_norm = nn.BatchNorm1d(2 * before * height)
-        self.projection = nn.Linear(2 * before * height, dimension)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        maps = self.blocks(functional.relu(self.stem_norm(self.stem(maps))))
-        raw: Tensor = self.projection(self.pooled_norm(self.pooling(maps.flatten(1, 2))))
-        return raw
-
-
-class VoiceTimeEncoder(nn.Module):
+class VoiceEncoder(nn.Module):
     """Residual network over time: log-mel pictures ``[N, 1, bands, frames]`` to ``dimension`` raw numbers.
 
     A small two-dimensional stem (``stem`` filters, halving time and frequency) finds local patterns; from there on a
@@ -206,10 +151,6 @@ class VoiceTimeEncoder(nn.Module):
         frames = functional.relu_(self.expand_norm(self.expand(frames)))
         raw: Tensor = self.projection(self.pooled_norm(self.pooling(frames[:, :, 0])))
         return raw
-
-
-VoiceEncoder = VoiceResidualEncoder | VoiceTimeEncoder
-"""Log-mel pictures to raw embeddings; ``bands`` says how many rows the pictures have."""
 
 
 class Whitening(nn.Module):

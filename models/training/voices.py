@@ -71,7 +71,7 @@ class Recordings:
 class VoiceTask:
     """Training clips (splits ``train`` and ``unlabelled``) and the development clips of the pack.
 
-    The teacher's space is centred: its mean over the training clips is subtracted before the length is made
+    The teacher's space is centred: a mean over the training clips is subtracted before the length is made
     one, and each labelled clip's target is drawn half-way to the mean of its speaker.
 
     A speaker is drawn in proportion to the square root of his or her seconds, so that a set of many speakers with
@@ -79,7 +79,8 @@ class VoiceTask:
 
     Options: ``cache`` (folder of ``prepare_voices``), ``teacher`` (name), ``speeds`` (perturbed copies to use; each
     counts as new speakers), ``nameless_speeds`` and ``changed`` (copies that are distilled only), ``speaker_share``
-    (how far targets move to the speaker's mean, 0..1), ``unlabelled`` (use clips without a speaker too, default
+    (how far targets move to the speaker's mean, 0..1), ``source_share`` (how far the centre moves to that of the
+    clip's source, 0..1, default 0), ``unlabelled`` (use clips without a speaker too, default
     true), ``bands`` (of the log-mel picture, default 64).
     ``size`` of a stage is the crop in hundredths of a second.
     """
@@ -95,7 +96,9 @@ class VoiceTask:
         self.front_end = LogMel(int(data.get("bands", 64)))
         self.generator = np.random.default_rng(11)
         self._choose_rows(len(named), bool(data.get("unlabelled", True)))
-        self.teacher: Tensor | None = torch.from_numpy(self._targets(float(data.get("speaker_share", 0.5))))
+        self.teacher: Tensor | None = torch.from_numpy(
+            self._targets(float(data.get("speaker_share", 0.5)), float(data.get("source_share", 0.0)))
+        )
         self.rooms = simulate_rooms(300, torch.Generator().manual_seed(7))
         self.room_spectra: dict[int, Tensor] = {}
         self.noises = self._noises(np.load(cache / "noises.npy", mmap_mode="r"))
@@ -125,12 +128,34 @@ class VoiceTask:
         self.draws = np.repeat(np.arange(len(places)), repeats)
         self.labels = torch.from_numpy(self.clip_labels[self.draws])
 
-    def _targets(self, speaker_share: float) -> NDArray[np.float32]:
+    def _centres(self, raw: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+        """What is subtracted from the teacher's embedding of every row of the pack, ``[rows, D]``.
+
+        The mean of all training clips, moved by ``share`` (0..1) to the mean of the row's own source: a source has
+        its microphones and its language in common, and neither is a voice. Few people show little of what is common
+        to a source, so its mean counts the less the fewer they are.
+        """
+        index = self.recordings[0].index
+        sources, number = np.unique(index["source"], return_inverse=True)
+        own = self.clips[:, 0] == 0
+        rows, vectors = self.clips[own, 1], raw[own]
+        centres = np.tile(vectors.mean(0), (len(sources), 1))
+        for source in range(len(sources)):
+            inside = number[rows] == source
+            if inside.any():
+                members = rows[inside]
+                named = index["split"][members] == "train"
+                people = len(np.unique(index["speaker"][members][named])) + int((~named).sum())
+                centres[source] += share * people / (people + 15) * (vectors[inside].mean(0) - centres[source])
+        return centres[number].astype(np.float32)
+
+    def _targets(self, speaker_share: float, source_share: float) -> NDArray[np.float32]:
         raw = np.stack([self.recordings[copy].teacher[row] for copy, row in self.clips])
-        centre = raw[self.clips[:, 0] == 0].mean(0)
-        centred = unit(raw - centre)
+        centres = self._centres(raw, source_share)
+        centred = unit(raw - centres[self.clips[:, 1]])
         pack = self.recordings[0]
-        self.dev_teacher: NDArray[np.float32] = unit(pack.teacher[pack.index["split"] == "dev"] - centre)
+        of_development = pack.index["split"] == "dev"
+        self.dev_teacher: NDArray[np.float32] = unit(pack.teacher[of_development] - centres[of_development])
         labels = self.clip_labels
         known = labels >= 0
         means = np.zeros((self.classes, raw.shape[1]), np.float32)

@@ -17,12 +17,11 @@ from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
 from models.training.export import weights_of  # noqa: E402
 from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph, Whitening  # noqa: E402
-from models.training.voices import export_voice, held_out_speakers  # noqa: E402
+from models.training.voices import VoiceTask, export_voice, held_out_speakers  # noqa: E402
 from models.training.whiten_voice import fit_whitening  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SMALL = {
-    "voice": {"bands": 24, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "dimension": 12},
     "voice-time": {"bands": 24, "stem": 4, "widths": [16, 24], "expansion": 32, "dimension": 12},
 }
 
@@ -219,3 +218,47 @@ def test_whitening_evens_out_what_one_speaker_does() -> None:
 def test_a_network_without_whitening_is_unchanged_by_it() -> None:
     vectors = torch.nn.functional.normalize(torch.randn(5, 6), dim=1)
     assert torch.allclose(Whitening(6)(vectors), vectors, atol=1e-6)
+
+
+def small_pack(cache: Path) -> None:
+    """Forty voices in each of two sources; what a source has in common is large in the teacher's space."""
+    chance = np.random.default_rng(2)
+    count, samples = 80, 16_000
+    source = np.repeat(["one", "two"], count // 2)
+    np.save(cache / "voices.npy", chance.integers(-9_000, 9_000, count * samples).astype(np.int16))
+    np.savez(
+        cache / "voices-index.npz",
+        start=np.arange(count) * samples,
+        length=np.full(count, samples),
+        source=source,
+        speaker=np.array([f"{name}_{number}" for number, name in enumerate(source)]),
+        split=np.where(np.arange(count) % 40 == 0, "dev", "train"),
+    )
+    common = np.where(source == "one", 1.0, -1.0)[:, None] * np.eye(12)[0]
+    vectors = common + 0.3 * chance.normal(size=(count, 12))
+    np.save(cache / "voices-resemblyzer.npy", (vectors / np.linalg.norm(vectors, axis=1)[:, None]).astype(np.float32))
+    np.save(cache / "noises.npy", chance.integers(-9_000, 9_000, (10, 80_000)).astype(np.int16))
+
+
+def test_what_a_source_has_in_common_is_taken_from_its_targets(tmp_path: Path) -> None:
+    small_pack(tmp_path)
+    shift = {}
+    for share in (0.0, 1.0):
+        task = VoiceTask({"cache": tmp_path, "bands": 24, "speaker_share": 0.0, "source_share": share}, {})
+        assert task.classes == 78
+        assert task.teacher is not None
+        sources = task.recordings[0].index["source"][task.clips[task.draws, 1]]
+        shift[share] = float(task.teacher[torch.from_numpy(sources == "one")].mean(0).norm())
+        assert task.dev_teacher.shape == (2, 12)
+    assert shift[0.0] > 0.6
+    assert shift[1.0] < 0.6 * shift[0.0]
+
+
+def test_a_batch_of_training_is_degraded_pictures_of_the_size_asked_for(tmp_path: Path) -> None:
+    small_pack(tmp_path)
+    task = VoiceTask({"cache": tmp_path, "bands": 24}, {})
+    torch.manual_seed(0)
+    maps = task.inputs(torch.arange(20), 110, torch.device("cpu"))
+    assert maps.shape == (20, 1, 24, 110)
+    assert torch.isfinite(maps).all()
+    assert maps.std() > 0.1

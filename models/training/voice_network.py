@@ -153,30 +153,13 @@ class VoiceEncoder(nn.Module):
         return raw
 
 
-class Whitening(nn.Module):
-    """Centre unit vectors ``[N, D]`` and even out how much one speaker varies in each direction.
-
-    ``mean`` ``[D]`` and ``matrix`` ``[D, D]`` come from training speakers (``whiten_voice.py``: within-class
-    covariance normalisation, Hatch et al., 2006); as built, the module changes nothing.
-    """
-
-    def __init__(self, dimension: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dimension))
-        self.register_buffer("matrix", torch.eye(dimension))
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(torch.matmul(vectors - self.mean, self.matrix), dim=1)
-
-
 class VoiceGraph(nn.Module):
     """What is shipped: waveforms ``[N, T]`` (16 kHz, T >= 16 000) to unit embeddings ``[N, D]``."""
 
-    def __init__(self, encoder: VoiceEncoder, whitening: Whitening | None = None) -> None:
+    def __init__(self, encoder: VoiceEncoder) -> None:
         super().__init__()
         self.front_end = LogMel(encoder.bands)
         self.encoder = encoder
-        self.whitening = whitening or Whitening(encoder.projection.out_features)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return self.whitening(functional.normalize(self.encoder(self.front_end(waveform)), dim=1))
+        return functional.normalize(self.encoder(self.front_end(waveform)), dim=1)

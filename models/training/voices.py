@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.training.evaluate import summary
 from models.training.export import write_onnx
 from models.training.prepare_voices import default_cache
-from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceEncoder, VoiceGraph, Whitening
+from models.training.voice_network import HOP, RATE, WINDOW, LogMel, VoiceEncoder, VoiceGraph
 from models.training.voices_augment import (
     VoiceAugmentation,
     augment,
@@ -264,9 +264,9 @@ class VoiceTask:
         export_voice(encoder, path)
 
 
-def export_voice(encoder: VoiceEncoder, path: Path, *, whitening: Whitening | None = None, half: bool = True) -> None:
+def export_voice(encoder: VoiceEncoder, path: Path, *, half: bool = True) -> None:
     """Write a voice encoder: input ``waveform`` float32 ``[N, T]``, output ``embedding`` ``[N, D]``."""
-    graph = VoiceGraph(encoder, whitening)
+    graph = VoiceGraph(encoder)
     graph.front_end.as_convolution = True
     example = torch.randn(2, 2 * RATE)
     write_onnx(graph, example, path, input_name="waveform", dynamic={0: "samples", 1: "time"}, half=half)

@@ -16,9 +16,8 @@ from models.training import voices_augment as degrade  # noqa: E402
 from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
 from models.training.export import weights_of  # noqa: E402
-from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph, Whitening  # noqa: E402
+from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph  # noqa: E402
 from models.training.voices import VoiceTask, export_voice, held_out_speakers  # noqa: E402
-from models.training.whiten_voice import fit_whitening  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SMALL = {
@@ -108,12 +107,9 @@ def test_the_shipped_file_agrees_with_its_weights_in_torch() -> None:
     missing = {name for name in own if not name.endswith("num_batches_tracked")} - set(found)
     assert not missing
     network.load_state_dict(own | found)
-    whitening = Whitening(shape["dimension"])
-    stored = weights_of(file)
-    whitening.load_state_dict({name: stored[f"whitening.{name}"] for name in ("mean", "matrix")})
     waveforms = sounds(3, 40_000, seed=5)
     with torch.no_grad():
-        wanted = VoiceGraph(network, whitening).eval()(waveforms).numpy()
+        wanted = VoiceGraph(network).eval()(waveforms).numpy()
     assert farthest(run(file, waveforms), wanted) <= 1e-4
 
 
@@ -199,25 +195,6 @@ def test_held_out_readers_are_a_sixth_of_librispeech_and_nobody_else() -> None:
     outside = held_out_speakers({"speaker": speakers, "source": sources})
     assert len(outside) == 10
     assert all(name.startswith("libri") for name in outside)
-
-
-def test_whitening_evens_out_what_one_speaker_does() -> None:
-    chance = np.random.default_rng(0)
-    speakers = chance.normal(size=(60, 8))
-    labels = np.repeat(np.arange(60), 12)
-    loose = np.array([3, 1, 1, 1, 1, 1, 1, 0.3])
-    vectors = (speakers[labels] + 0.3 * loose * chance.normal(size=(720, 8)) + 5).astype(np.float32)
-    whitening = fit_whitening(vectors, labels, shrinkage=0.0)
-    moved = (vectors - whitening.mean.numpy()) @ whitening.matrix.numpy()
-    inside = moved - np.stack([moved[labels == label].mean(0) for label in range(60)])[labels]
-    covariance = inside.T @ inside / len(inside)
-    assert np.allclose(covariance, covariance[0, 0] * np.eye(8), atol=0.02 * covariance[0, 0])
-    assert np.abs(moved.mean(0)).max() < 1e-3
-
-
-def test_a_network_without_whitening_is_unchanged_by_it() -> None:
-    vectors = torch.nn.functional.normalize(torch.randn(5, 6), dim=1)
-    assert torch.allclose(Whitening(6)(vectors), vectors, atol=1e-6)
 
 
 def small_pack(cache: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m models.training.voices_speed models/voice-encoder/model.onnx other.onnx
 
-Everybody is timed in turns in one process, so that a busy moment strikes all alike. The package needs
+Everybody is timed in turns in one process, so that a busy moment strikes all alike, and warms up before each turn, so
+that nobody pays for what the one before left in the caches. The package needs
 ``pip install resemblyzer 'setuptools<81'``; its own preparation (resampling, loudness, pauses) counts, as it needs it.
 """
 
@@ -34,11 +35,12 @@ def package() -> Callable[[Wave], Any]:
 def times(embedders: dict[str, Callable[[Wave], Any]], wave: Wave, rounds: int) -> dict[str, tuple[float, float]]:
     """Median milliseconds of one call by the clock and of processor time, measured in turns."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in embedders}
-    for number in range(rounds + 2):
+    for number in range(rounds + 1):
         for name, embed in embedders.items():
+            embed(wave)
             clock, processor = time.perf_counter(), time.process_time()
             embed(wave)
-            if number >= 2:
+            if number >= 1:
                 taken[name].append((time.perf_counter() - clock, time.process_time() - processor))
     medians = {name: np.median(values, axis=0) * 1e3 for name, values in taken.items()}
     return {name: (float(clock), float(processor)) for name, (clock, processor) in medians.items()}

@@ -15,9 +15,9 @@ pytest.importorskip("onnx")
 from models.training import voices_augment as degrade  # noqa: E402
 from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
-from models.training.export import weights_of  # noqa: E402
 from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph  # noqa: E402
 from models.training.voices import VoiceTask, export_voice, held_out_speakers  # noqa: E402
+from models.training.voices_quantise import quantise  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SMALL = {
@@ -97,20 +97,22 @@ def test_the_exported_graph_agrees_with_the_network(
     assert farthest(run(tmp_path / "model.onnx", waveforms), wanted) <= 1e-4
 
 
-def test_the_shipped_file_agrees_with_its_weights_in_torch() -> None:
-    file = MODELS / "voice-encoder" / "model.onnx"
-    shape = load(MODELS / "training" / "voice.toml").backbone
-    network = build(shape)
-    assert isinstance(network, VoiceEncoder)
-    own = network.state_dict()
-    found = {name: value for name, value in weights_of(file).items() if name in own}
-    missing = {name for name in own if not name.endswith("num_batches_tracked")} - set(found)
-    assert not missing
-    network.load_state_dict(own | found)
-    waveforms = sounds(3, 40_000, seed=5)
-    with torch.no_grad():
-        wanted = VoiceGraph(network).eval()(waveforms).numpy()
-    assert farthest(run(file, waveforms), wanted) <= 1e-4
+def test_the_int8_variant_points_where_the_float_one_does(network: VoiceEncoder, tmp_path: Path) -> None:
+    export_voice(network, tmp_path / "trained.onnx")
+    quantise(tmp_path / "trained.onnx", tmp_path / "model.onnx", sounds(30, 24_000, seed=1).numpy())
+    waveforms = sounds(6, 30_000, seed=2)
+    wanted, found = run(tmp_path / "trained.onnx", waveforms), run(tmp_path / "model.onnx", waveforms)
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
+    assert farthest(found, wanted) < 0.02
+
+
+def test_the_shipped_convolutions_hold_seven_bit_weights() -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(MODELS / "voice-encoder" / "model.onnx"))
+    tensors = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
+    kernels = [values for values in tensors if values.dtype == np.int8 and values.ndim > 2]
+    assert len(kernels) >= 10
+    assert all(np.abs(values.astype(np.int16)).max() <= 64 for values in kernels)
 
 
 def test_the_recipe_is_valid_and_names_the_shipped_dimension() -> None:

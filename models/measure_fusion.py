@@ -72,7 +72,7 @@ def embeddings(modality: Modality, data: Path, cache: Path) -> LabelledVectors:
     digest = load_manifest().default(f"{modality.value}-encoder").sha256
     file = cache / "fusion" / f"{modality.value}-{digest[:12]}.npz"
     if not file.is_file():
-        found = embed(modality, data, None)
+        found = embed(modality, load_manifest(), data, None)
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, vectors=found.vectors, subjects=found.subjects, quality=found.quality, modality=modality.value)
     return read_vectors(file)

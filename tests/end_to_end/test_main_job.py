@@ -15,8 +15,8 @@ from verify_app.services.demo.people import DemoPerson
 People = tuple[DemoPerson, ...]
 DECISION = {"decision", "reason", "target_fmr", "llr", "predicted_fmr", "comparisons", "samples", "exit_code"}
 COMPARISON = {
-    "modality", "score", "threshold", "llr", "predicted_fmr", "references", "similarity", "calibration", "quality",
-    "contract",
+    "modality", "score", "threshold", "llr", "predicted_fmr", "extrapolated", "references", "similarity", "calibration",
+    "quality", "contract",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from models.training.evaluate import all_pairs, rates
 from models.training.faces_report import encoder, inner, median_ms, session
 from models.training.prepare_faces import default_cache, read_index
-from models.training.quantise import calibration_crops, quantise
+from models.training.quantise import calibration_crops, crop_samples, quantise
 
 
 def widen(source: Path, target: Path) -> None:
@@ -39,7 +39,7 @@ def widen(source: Path, target: Path) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, default=Path("models/face-encoder/trained.onnx"))
+    parser.add_argument("--model", type=Path, default=Path("models/training/weights/face-encoder.onnx"))
     parser.add_argument("--pack", type=Path, default=Path("../shared/data/faces"))
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--threads", type=int, default=2)
@@ -52,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         full, int8 = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         widen(arguments.model, full)
-        quantise(full, int8, calibration_crops(arguments.pack, arguments.cache))
+        quantise(full, int8, crop_samples(calibration_crops(arguments.pack, arguments.cache)))
         variants = {"float32": full, "float16 storage": arguments.model, "int8": int8}
         sessions = {name: session(path, arguments.threads) for name, path in variants.items()}
         times: dict[str, list[float]] = {name: [] for name in variants}

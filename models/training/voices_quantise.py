@@ -1,8 +1,7 @@
 """Write the int8 voice encoder that ships: ``python -m models.training.voices_quantise trained.onnx model.onnx``.
 
-Convolutions run on 8-bit integers, one scale per output channel, their inputs scaled by what training clips show.
-The Fourier transform of the front end keeps floats: a spectrum spans more than 8 bits. Weights keep to seven bits:
-processors without 8-bit dot products add two products in 16 bits, which eight-bit weights would overflow.
+As for faces (``quantise.py``), but the Fourier transform of the front end keeps floats: a spectrum spans more than
+8 bits.
 """
 
 from __future__ import annotations
@@ -10,14 +9,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.export import halve_weights
 from models.training.faces_precision import widen
 from models.training.prepare_voices import RATE, default_cache
+from models.training.quantise import quantise
 from models.training.voices import Recordings, held_out_speakers
 
 
@@ -31,43 +29,12 @@ def training_clips(cache: Path, count: int = 120, seconds: int = 3) -> NDArray[n
     return np.stack([pack.clip(int(row))[:samples] for row in chosen]).astype(np.float32) / 32768
 
 
-def quantise(source: Path, target: Path, clips: NDArray[np.float32]) -> None:
-    """Write an int8 (quantise-dequantise nodes) variant of a file of ``export_voice``, calibrated on ``clips``."""
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Clips(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left = iter(clips)
-
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            clip = next(self.left, None)
-            return None if clip is None else {"waveform": clip[None]}
-
+def quantise_voice(source: Path, target: Path, clips: NDArray[np.float32]) -> None:
+    """Write an int8 variant of a file of ``export_voice``, calibrated on ``clips`` ``[N, T]``."""
     with tempfile.TemporaryDirectory() as folder:
-        wide, merged, narrow = (Path(folder) / f"{name}.onnx" for name in ("wide", "merged", "narrow"))
+        wide = Path(folder) / "wide.onnx"
         widen(source, wide)
-        quant_pre_process(str(wide), str(merged), skip_symbolic_shape=True)
-        nodes = onnx.load(str(merged)).graph.node
-        quantize_static(
-            str(merged),
-            str(narrow),
-            Clips(),
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=[node.name for node in nodes if "front_end" in node.name],
-        )
-        model: Any = onnx.load(str(narrow))
-    del model.metadata_props[:]
-    halve_weights(model)
-    onnx.checker.check_model(model)
-    partial = target.with_suffix(".partial")
-    onnx.save(model, str(partial))
-    partial.rename(target)
+        quantise(wide, target, [{"waveform": clip[None]} for clip in clips], keep_float="front_end")
 
 
 def main() -> None:
@@ -77,7 +44,7 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="where the int8 encoder goes")
     parser.add_argument("--cache", type=Path, default=default_cache())
     arguments = parser.parse_args()
-    quantise(arguments.source, arguments.target, training_clips(arguments.cache))
+    quantise_voice(arguments.source, arguments.target, training_clips(arguments.cache))
     print(f"wrote {arguments.target}, {arguments.target.stat().st_size / 1e6:.2f} MB")
 
 

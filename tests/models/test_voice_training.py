@@ -17,7 +17,7 @@ from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
 from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph  # noqa: E402
 from models.training.voices import VoiceTask, export_voice, held_out_speakers  # noqa: E402
-from models.training.voices_quantise import quantise  # noqa: E402
+from models.training.voices_quantise import quantise_voice  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 SMALL = {
@@ -99,7 +99,7 @@ def test_the_exported_graph_agrees_with_the_network(
 
 def test_the_int8_variant_points_where_the_float_one_does(network: VoiceEncoder, tmp_path: Path) -> None:
     export_voice(network, tmp_path / "trained.onnx")
-    quantise(tmp_path / "trained.onnx", tmp_path / "model.onnx", sounds(30, 24_000, seed=1).numpy())
+    quantise_voice(tmp_path / "trained.onnx", tmp_path / "model.onnx", sounds(30, 24_000, seed=1).numpy())
     waveforms = sounds(6, 30_000, seed=2)
     wanted, found = run(tmp_path / "trained.onnx", waveforms), run(tmp_path / "model.onnx", waveforms)
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)

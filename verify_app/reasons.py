@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     AUDIO_SILENT = "audio_silent"
     AUDIO_CLIPPED = "audio_clipped"
     AUDIO_NOISY = "audio_noisy"
+    AUDIO_MUSIC = "audio_music"
     NO_SPEECH = "no_speech"
     SPEECH_TOO_SHORT = "speech_too_short"
     SEVERAL_SPEAKERS = "several_speakers"

@@ -234,4 +234,8 @@ def test_evaluation_of_the_demo_people(tool: Tool, people: People, tmp_path: Pat
     assert set(answer.json["fnmr_at_fmr"]) == {"1e-02", "1e-03", "1e-04"}
     assert answer.json["failures_to_acquire"]["failed_files"] == 0
     assert len((tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()) == len(lines)
+    discard = answer.json["error_versus_discard"]
+    assert discard["discarded"] == [0, 0.05, 0.1, 0.2]
+    assert all(0 <= fnmr <= 1 for fnmr in discard["fnmr"])
     assert "EER" in told.out
+    assert "lowest quality are set aside" in told.out

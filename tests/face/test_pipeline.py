@@ -120,7 +120,7 @@ def test_gates_refuse_and_can_be_opened(tiny: FacePipeline) -> None:
     assert refusal.value.reason.code is ReasonCode.FACE_TOO_DARK
     assert refusal.value.reason.message.startswith("picture.png")
 
-    assert tiny.analyse(black, aligned=True, gates=False).quality.score == 0
+    assert tiny.analyse(black, aligned=True, gates=False).quality.score < 0.1
 
 
 @pytest.fixture(scope="session")

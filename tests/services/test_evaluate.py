@@ -71,6 +71,10 @@ def test_figures_folds_groups_and_failures(app: Application, pictures: Path, tmp
     assert result.summary.mated == 2 * PEOPLE
     assert result.summary.eer.value < 0.2
     assert result.summary.accuracy is not None
+    assert result.discard is not None
+    assert result.discard.kept[0] == result.summary.mated
+    point = next(one for one in result.summary.operating_points if one.target_fmr == result.discard_fmr)
+    assert result.discard.fnmr(0.0) == pytest.approx(point.fnmr.value)
     assert set(result.groups) == {"low", "high"}
     assert [row["failure"] for row in _rows(tmp_path / "scores.csv")][-2:] == ["file_empty", "file_not_found"]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXAMPLES_PER_REASON = 3
+DISCARDED = (0.0, 0.05, 0.1, 0.2)
+"""Shares of the mated trials set aside for their quality."""
 
 
 @app.command()
@@ -60,7 +62,8 @@ def evaluate(
     is a failure to acquire: it is counted, and left out of the error rates.
 
     Reported, each with its 95 % interval: failures to acquire, EER, FNMR at FMR 1e-2, 1e-3 and 1e-4, AUC,
-    accuracy over the folds when there are any, and the same by group.
+    accuracy over the folds when there are any, and the same by group. Also how FNMR falls as the mated trials of
+    lowest quality are set aside (ISO/IEC 29794-1): the worth of the quality score.
 
     \b
     Examples:
@@ -137,11 +140,25 @@ def _payload(result: Evaluation) -> dict[str, Any]:
         figures = result.summary.as_dict()
         payload["trials"] |= figures.pop("trials")
         payload |= figures
+        payload["error_versus_discard"] = _discard(result)
         payload["groups"] = {
             name: {"mated": mated, "non_mated": non_mated, **(summary.as_dict() if summary else {})}
             for name, (mated, non_mated, summary) in result.groups.items()
         }
     return payload
+
+
+def _discard(result: Evaluation) -> dict[str, Any] | None:
+    curve = result.discard
+    if curve is None:
+        return None
+    return {
+        "target_fmr": result.discard_fmr,
+        "threshold": curve.threshold,
+        "discarded": list(DISCARDED),
+        "fnmr": curve.fnmr(DISCARDED).tolist(),
+        "efficacy": curve.efficacy(),
+    }
 
 
 def _head(result: Evaluation) -> str:
@@ -164,6 +181,12 @@ def _text(result: Evaluation) -> str:
     lines = [_head(result)]
     if result.summary is not None:
         lines.append(words.table(_figures(result.summary)))
+    if found := _discard(result):
+        shares = [f"{fnmr:.2%} without {share:.0%}" for share, fnmr in zip(DISCARDED, found["fnmr"], strict=True)]
+        lines += [
+            f"FNMR at FMR {result.discard_fmr:g} as the mated trials of lowest quality are set aside: "
+            f"{', '.join(shares)} (efficacy {found['efficacy']:.2f}; 0 is chance, 1 the best possible)"
+        ]
     if result.groups:
         rows = [
             (

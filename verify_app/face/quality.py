@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.domain import ImageArray, Quality
+from verify_app.face.alignment import SIDE, TEMPLATE, similarity_transform
 from verify_app.native import opencv
+from verify_app.quality_model import quality_model
 from verify_app.reasons import Reason, ReasonCode
 
 # Below (or above) these a face is refused: at FMR 1e-3 about half of the mated comparisons fail there.
@@ -59,8 +61,11 @@ def measure(
 
     Returns:
         ``brightness`` and ``contrast`` (mean and standard deviation of the grey face, 0..1),
-        ``sharpness`` (fine detail as a share of contrast, in the direction that has less), and where known
-        ``eye_distance`` (pixels), ``yaw``, ``pitch``, ``roll`` (degrees) and ``detector_score``.
+        ``sharpness`` (fine detail as a share of contrast, in the direction that has less), ``symmetry``
+        (correlation of the blurred crop with its mirror image, -1..1: falls when the head turns, the light comes
+        from one side or something covers half of the face), and where known ``eye_distance`` (pixels), ``yaw``,
+        ``pitch``, ``roll`` (degrees), ``misfit`` (mean distance of the landmarks from those of an upright frontal
+        face, pixels of the crop) and ``detector_score``.
     """
     cv2 = opencv()
     grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
@@ -72,13 +77,14 @@ def measure(
         "brightness": float(face.mean()),
         "contrast": contrast,
         "sharpness": detail / max(contrast, 0.05),
+        "symmetry": _symmetry(cv2.GaussianBlur(grey, (0, 0), 3)[20:108, 16:96]),
     }
     if landmarks is not None:
         yaw, pitch, roll = pose(landmarks)
         distance = float(np.linalg.norm(np.asarray(landmarks[1]) - np.asarray(landmarks[0])))
         # Turning the head brings the eyes together without making the face smaller.
         measures["eye_distance"] = distance / max(math.cos(math.radians(min(abs(yaw), 60.0))), 0.5)
-        measures |= {"yaw": yaw, "pitch": pitch, "roll": roll}
+        measures |= {"yaw": yaw, "pitch": pitch, "roll": roll, "misfit": _misfit(landmarks)}
     if detector_score is not None:
         measures["detector_score"] = detector_score
     return measures
@@ -87,25 +93,38 @@ def measure(
 def assess(measures: dict[str, float]) -> Quality:
     """Score 0..1 and the reasons against using the face, from its measures.
 
-    The score is the product of one factor for each measure, each 0..1 and falling with whatever makes
-    comparisons fail.
+    The score is that of the fitted model in ``quality.json`` (:mod:`verify_app.quality_model`).
     """
-    factors = [
-        _ramp(measures["sharpness"], 0.0, 0.18),
-        _ramp(measures["brightness"], 0.02, 0.20) * _ramp(1 - measures["brightness"], 0.0, 0.20),
-        _ramp(measures["contrast"], 0.01, 0.08),
-    ]
+    return Quality(
+        quality_model("verify_app.face").score(model_measures(measures)), measures, tuple(_reasons(measures))
+    )
+
+
+def model_measures(measures: dict[str, float]) -> dict[str, float]:
+    """The measures as the model takes them: each is only good or only bad to have more of."""
+    brightness = measures["brightness"]
+    same = ("sharpness", "contrast", "symmetry", "misfit")
+    taken: dict[str, float] = {name: measures[name] for name in same if name in measures}
+    taken |= {"light": min(brightness, 0.5), "glare": max(brightness, 0.5)}
     if "eye_distance" in measures:
-        factors.append(_ramp(math.log(max(measures["eye_distance"], 1.0)), math.log(5.0), math.log(40.0)))
-        factors.append(_ramp(abs(measures["yaw"]), 75.0, 10.0))
-        factors.append(_ramp(abs(measures["pitch"]), 50.0, 5.0))
-    if "detector_score" in measures:
-        factors.append(_ramp(measures["detector_score"], 0.3, 0.85))
-    return Quality(float(np.prod(factors)), measures, tuple(_reasons(measures)))
+        taken["log_eye_distance"] = math.log(max(measures["eye_distance"], 1.0))
+    return taken | {f"turned_{way}": abs(measures[way]) for way in ("yaw", "pitch") if way in measures}
 
 
-def _ramp(value: float, worst: float, best: float) -> float:
-    return min(max((value - worst) / (best - worst), 0.0), 1.0)
+def _symmetry(blurred: NDArray[np.float32]) -> float:
+    """Correlation with the mirror image; 0 for a flat picture."""
+    deviation = blurred - blurred.mean()
+    power = float((deviation**2).sum())
+    return float((deviation * deviation[:, ::-1]).sum()) / power if power > 1e-6 * blurred.size else 0.0
+
+
+def _misfit(landmarks: NDArray[np.floating]) -> float:
+    try:
+        matrix = similarity_transform(landmarks, TEMPLATE)
+    except ValueError:  # all in one place
+        return float(SIDE)
+    placed = np.asarray(landmarks, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return float(np.linalg.norm(placed - TEMPLATE, axis=1).mean())
 
 
 def _reasons(measures: dict[str, float]) -> list[Reason]:

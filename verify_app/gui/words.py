@@ -97,6 +97,13 @@ _PARTS = {
     "snr": lambda: translate("words", "Signal to noise"),
     "clipped_share": lambda: translate("words", "Overdriven"),
     "level": lambda: translate("words", "Level"),
+    "decay": lambda: translate("words", "Fades by, per second"),
+    "bandwidth": lambda: translate("words", "Bandwidth"),
+    "standing_tones": lambda: translate("words", "Standing tones"),
+    "beat": lambda: translate("words", "Beat"),
+    "one_voice": lambda: translate("words", "Alike throughout"),
+    "symmetry": lambda: translate("words", "Left like right"),
+    "misfit": lambda: translate("words", "Off a frontal face"),
 }
 
 
@@ -114,6 +121,9 @@ _UNITS: dict[str, Callable[[float], str]] = {
     "speech_seconds": lambda value: f"{value:.1f} s",
     "snr": lambda value: f"{value:.0f} dB",
     "level": lambda value: f"{value:.0f} dB",
+    "decay": lambda value: f"{value:.0f} dB",
+    "bandwidth": lambda value: f"{value:.1f} kHz",
+    "misfit": lambda value: f"{value:.1f} px",
     "clipped_share": percent,
 }
 

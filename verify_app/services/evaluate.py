@@ -21,6 +21,7 @@ from verify_app.services.output import output_file
 from verify_app.services.trial_table import TrialTable, read_trials
 
 if TYPE_CHECKING:
+    from verify_app.evaluation.discard import DiscardCurve
     from verify_app.evaluation.report import Summary
     from verify_app.evaluation.trials import TrialScores
 
@@ -65,6 +66,9 @@ class Evaluation:
         unsummarised: why there is no summary.
         groups: the figures by group; None for a group that is too small.
         vectors: the embedding of each usable file, float32 [d].
+        discard: FNMR as mated trials of low quality are set aside, at the threshold of ``discard_fmr``; None
+            without a summary.
+        discard_fmr: the smallest FMR of the summary that the trials can show, or else its largest.
     """
 
     table: TrialTable
@@ -77,6 +81,8 @@ class Evaluation:
     unsummarised: Reason | None = None
     groups: Mapping[str, tuple[int, int, Summary | None]] = field(default_factory=dict)
     vectors: Mapping[str, FloatArray] = field(default_factory=dict)
+    discard: DiscardCurve | None = None
+    discard_fmr: float | None = None
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -124,12 +130,14 @@ def evaluate(
     files = table.files()
     modality = options.modality or modality_of(files, root)
     vectors: dict[str, FloatArray] = {}
+    qualities: dict[str, float] = {}
     failures: dict[str, Reason] = {}
     take = EmbedOptions(modality, options.faces, options.aligned, options.gates)
     embed = embed_cached if options.cache else embed_files
     for result in embed(app, files, take, root=root, progress=progress, cancelled=cancelled):
         if result.vector is not None:
             vectors[result.file] = result.vector
+            qualities[result.file] = result.quality
         elif result.reason is not None:
             failures[result.file] = result.reason
     if not vectors:
@@ -138,9 +146,19 @@ def evaluate(
     if scores_file is not None:
         write_scores(scores_file, table, scores, failures)
     summary, unsummarised, groups = _summaries(table, scores)
-    contract_id = app.contract(modality).id
+    discard = (None, None) if summary is None else _discard(table, scores, qualities, summary)
     return Evaluation(
-        table, modality, contract_id, len(files), failures, scores, summary, unsummarised, groups, vectors
+        table,
+        modality,
+        app.contract(modality).id,
+        len(files),
+        failures,
+        scores,
+        summary,
+        unsummarised,
+        groups,
+        vectors,
+        *discard,
     )
 
 
@@ -229,6 +247,21 @@ def _group(trials: TrialScores, rows: NDArray[np.bool_]) -> tuple[int, int, Summ
     part = trials.select(rows)
     enough = min(part.mated_count, part.non_mated_count) >= FEWEST_IN_GROUP
     return part.mated_count, part.non_mated_count, summarise(part) if enough else None
+
+
+def _discard(
+    table: TrialTable, scores: NDArray[np.float64], qualities: Mapping[str, float], summary: Summary
+) -> tuple[DiscardCurve, float]:
+    """The error-versus-discard curve and its target FMR; a trial is as good as the worst of its files."""
+    from verify_app.evaluation.discard import discard_comparisons
+
+    point = next((one for one in reversed(summary.operating_points) if one.supported), summary.operating_points[0])
+    mated = [row for row in np.flatnonzero(np.isfinite(scores)) if table.trials[row].mated]
+    worst = [
+        min(qualities[file] for file in (*trial.references, trial.probe))
+        for trial in (table.trials[row] for row in mated)
+    ]
+    return discard_comparisons(scores[mated], worst, point.threshold), point.target_fmr
 
 
 def _raise_all_failed(failures: Mapping[str, Reason], root: Path) -> None:

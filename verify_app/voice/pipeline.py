@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ from verify_app.encoders.manifest import Manifest
 from verify_app.encoders.session import OnnxEncoder
 from verify_app.reasons import Reason, ReasonCode, StateError, UnusableInput
 from verify_app.voice.quality import SILENT_PEAK, assess, measure
+from verify_app.voice.speakers import SpeakerLimits, likeness, pieces
 from verify_app.voice.spectrogram import spectrogram
 from verify_app.voice.speech import RATE, SpeechFinder
 
 PREPROCESSING = ("speech-16k-1",)
+SEVERAL = Reason(
+    ReasonCode.SEVERAL_SPEAKERS,
+    "More than one person seems to speak.",
+    "Record one person alone, without other voices in the background.",
+)
 _SHORTEST = RATE  # samples the encoders take at least
 
 
@@ -61,6 +68,7 @@ class VoicePipeline:
                 f"The model {entry.name} needs the preprocessing {entry.preprocessing!r}, which is not known here.",
                 "Update the application, or restore the models folder that came with it.",
             )
+        self._entry = entry
         self._encoder = OnnxEncoder(entry, threads)
         self._finder = SpeechFinder()
 
@@ -84,7 +92,8 @@ class VoicePipeline:
 
         Raises:
             UnusableInput: MODALITY_MISMATCH, AUDIO_SILENT, NO_SPEECH; with ``gates`` also
-                SPEECH_TOO_SHORT, AUDIO_CLIPPED, AUDIO_NOISY.
+                SPEECH_TOO_SHORT, AUDIO_CLIPPED, AUDIO_MUSIC, AUDIO_NOISY, SEVERAL_SPEAKERS.
+            StateError: MODEL_MISSING or MODEL_CORRUPT.
         """
         if sample.modality is not Modality.VOICE:
             raise UnusableInput(
@@ -98,6 +107,8 @@ class VoicePipeline:
             )
         speech = self._finder.find(sample.data)
         quality = assess(measure(speech, float(sample.details.get("clipped_share", 0.0))))
+        if not quality.reasons:
+            quality = self._one_speaker(speech.joined, quality)
         if not len(speech.joined) or (gates and quality.reasons):
             raise _refusal(sample, quality.reasons[0])
         return VoiceAnalysis(speech.segments, speech.joined, len(speech.spoken) / RATE, quality, sample.sha256)
@@ -113,6 +124,20 @@ class VoicePipeline:
         """:meth:`analyse` with these options, then :meth:`embed`."""
         analysis = self.analyse(sample, **options)
         return analysis, self.embed([analysis])[0]
+
+    @cached_property
+    def _limits(self) -> SpeakerLimits | None:
+        return SpeakerLimits.read(self._entry.path.parent, self.contract)
+
+    def _one_speaker(self, speech: FloatArray, quality: Quality) -> Quality:
+        """The quality with the likeness of the pieces of speech, and the reason when they are of several people."""
+        parts = pieces(speech)
+        lowest = self._limits.lowest.get(len(parts)) if self._limits is not None else None
+        if lowest is None:
+            return quality
+        alike = likeness(self._encoder.encode(parts))
+        measures = {**quality.measures, "one_voice": alike}
+        return replace(quality, measures=measures, reasons=(SEVERAL,) if alike < lowest else ())
 
     def vector(self, speech: FloatArray) -> FloatArray:
         """The embedding of a waveform (float32, 16 kHz) that is all speech, float32 (dimension,)."""

@@ -1,0 +1,1 @@
+"""How the quality scores and the check for several speakers are fitted and measured."""

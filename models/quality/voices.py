@@ -28,7 +28,8 @@ from verify_app.voice.pipeline import VoiceAnalysis, VoicePipeline
 from verify_app.voice.quality import assess, model_measures
 
 FIT_FMR = 1e-2
-SPEAKERS, EACH = 200, 3
+SPEAKERS = 200
+EACH = {"train": 3, "dev": 2}
 RISING = {
     "log_speech_seconds": True,
     "snr": True,
@@ -51,7 +52,7 @@ Pairs = list[tuple[str, VoiceAnalysis, VoiceAnalysis]]
 def analyse(data: Path, split: str) -> Pairs:
     """Speaker, analysis of the recording and of its harmed copy; recordings without speech in both are left out."""
     chance = np.random.default_rng(5)
-    recordings = read(data / "speech", split, EACH, chance, SPEAKERS if split == "train" else None)
+    recordings = read(data / "speech", split, EACH[split], chance, SPEAKERS if split == "train" else None)
     surroundings = noises(data / "noise", held_out=split == "dev")
     voices = [recording.sound for recording in recordings[::7]]
     pipeline = VoicePipeline(load_manifest(), threads=1)

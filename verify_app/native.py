@@ -34,6 +34,41 @@ def opencv() -> Any:
     return cv2
 
 
+class _OneThread:
+    """Keeps OpenCV to one thread while anybody wants that; several threads may at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._before = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._wanted += 1
+            if self._wanted == 1:
+                self._before = opencv().getNumThreads()
+                opencv().setNumThreads(1)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if self._wanted == 0:
+                opencv().setNumThreads(self._before)
+
+
+_one_thread = _OneThread()
+
+
+@contextmanager
+def one_thread_opencv() -> Iterator[None]:
+    """Let OpenCV start no threads of its own for as long as the block runs: others keep the cores busy already."""
+    _one_thread.enter()
+    try:
+        yield
+    finally:
+        _one_thread.leave()
+
+
 class _Silencer:
     """Points the error stream at nowhere while anybody wants silence; several threads may at once."""
 

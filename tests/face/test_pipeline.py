@@ -76,6 +76,21 @@ def test_aligned_faces_are_encoded_without_detection(tiny: FacePipeline, crops: 
     assert tiny.embed([]) == []
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_embedding_is_the_same_bit_for_bit_alone_and_in_company(crops: list[Sample], threads: int) -> None:
+    pipeline = FacePipeline(load_manifest(), threads)
+    analyses = [pipeline.analyse(crop, aligned=True, gates=False) for crop in crops] * 4
+    one = FacePipeline(load_manifest(), 1)
+
+    together = pipeline.embed(analyses)
+
+    for crop, mine in zip(crops, together, strict=False):
+        assert np.array_equal(mine.vector, one.encode(crop, aligned=True, gates=False)[1].vector)
+    assert all(
+        np.array_equal(first.vector, again.vector) for first, again in zip(together[:15], together[5:], strict=True)
+    )
+
+
 def test_the_mirrored_face_is_the_same_where_the_contract_says_so(
     write_models: Callable[..., Path], tmp_path: Path, crops: list[Sample]
 ) -> None:

@@ -13,7 +13,7 @@ from verify_app.calibration.fit import fit
 from verify_app.domain import Comparison, Modality
 from verify_app.evaluation.rates import ErrorRates
 from verify_app.evaluation.trials import TrialScores
-from verify_app.matching.decision import decide, one_in
+from verify_app.matching.decision import decide, decide_each, one_in
 from verify_app.matching.fusion import fused_fmr, quality_weight
 from verify_app.reasons import ReasonCode
 
@@ -188,3 +188,25 @@ def test_rates_as_people_say_them() -> None:
     assert one_in(1.234e-5) == "1 in 81 000"
     assert one_in(0.7) == "0.7"
     assert one_in(3e-12) == "less than 1 in 1 000 000"
+
+
+@given(
+    st.lists(
+        st.builds(
+            Comparison,
+            modality=st.sampled_from([Modality.FACE, Modality.VOICE]),
+            score=st.floats(-1.5, 1.5) | st.sampled_from([float("nan"), float("inf"), FACE.threshold]),
+            similarity=st.sampled_from(["cosine", "euclidean"]),
+            references=st.integers(0, 3),
+            quality=st.floats(0, 1),
+            contract_id=st.sampled_from(["f", "f", "x"]),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([1e-2, 1e-3, 1e-7, 0.0]),
+    st.sampled_from([TODAY, date(2031, 1, 1)]),
+)
+def test_many_at_once_are_decided_like_each_alone(comparisons: list[Comparison], target: float, today: date) -> None:
+    alone = [decide([one], {Modality.FACE: FACE}, target, today=today) for one in comparisons]
+    together = decide_each(comparisons, FACE, target, today=today)
+    assert [repr(one) for one in together] == [repr(one) for one in alone]  # "nan" differs from itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from typing import Any
@@ -122,15 +122,24 @@ class Calibration:
 
     def llr(self, score: float) -> float:
         """Natural-log likelihood ratio mated : non-mated of ``score``."""
-        return float(np.interp(score, self.curve.score, self.curve.llr))
+        return self.meanings([score])[0][0]
 
     def predicted_fmr(self, score: float) -> Interval:
         """Share of non-mated comparisons expected to score at least ``score``, with its 95 % interval."""
-        value, low, high = (
-            math.exp(float(np.interp(score, self.curve.score, np.log(column))))
+        return self.meanings([score])[1][0]
+
+    def meanings(self, scores: Sequence[float]) -> tuple[list[float], list[Interval]]:
+        """:meth:`llr` and :meth:`predicted_fmr` of many scores, looked up at once."""
+        llrs: list[float] = np.interp(scores, self.curve.score, self.curve.llr).tolist()
+        columns = (
+            np.interp(scores, self.curve.score, np.log(column)).tolist()
             for column in (self.curve.fmr, self.curve.fmr_low, self.curve.fmr_high)
         )
-        return Interval(value, min(low, value), max(high, value), CONFIDENCE)
+        rates = []
+        for logs in zip(*columns, strict=True):
+            value, low, high = map(math.exp, logs)
+            rates.append(Interval(value, min(low, value), max(high, value), CONFIDENCE))
+        return llrs, rates
 
     def extrapolates(self, score: float) -> bool:
         """Whether so few non-mated comparisons score this high that the predicted rate rests on the fitted tail."""

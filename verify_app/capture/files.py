@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from verify_app.capture.content import identify
+from verify_app.capture.content import Content, identify
 from verify_app.domain import Modality, Sample
 from verify_app.reasons import ReasonCode, UnusableInput
 
@@ -26,13 +26,14 @@ def sniff(path: str | Path) -> Kind:
     return "image" if content.kind == "image" else "audio"
 
 
-def load_samples(path: str | Path, modality: Modality | None = None) -> list[Sample]:
+def load_samples(path: str | Path, modality: Modality | None = None, content: Content | None = None) -> list[Sample]:
     """The samples a file holds.
 
     Args:
         path: the file.
         modality: what is wanted of it. None takes an image or a video as faces, a recording as a voice;
             VOICE takes the sound track of a video.
+        content: what the file holds, where that was told already.
 
     Returns:
         An image gives one face sample, a recording one voice sample, a video up to eight face samples
@@ -42,7 +43,7 @@ def load_samples(path: str | Path, modality: Modality | None = None) -> list[Sam
         UnusableInput: with the code of what is wrong with the file; MODALITY_MISMATCH when it cannot
             hold what is wanted.
     """
-    content = identify(path)
+    content = content or identify(path)
     if content.kind == "image":
         if modality is Modality.VOICE:
             raise UnusableInput(

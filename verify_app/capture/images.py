@@ -57,7 +57,7 @@ def to_rgb8(pixels: NDArray[Any]) -> ImageArray:
         pixels = np.dstack([pixels[..., 0]] * 3 + [pixels[..., 1]])
     if pixels.shape[2] == 4:
         pixels = _on_background(pixels)
-    return np.ascontiguousarray(pixels[..., 2::-1])
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
 def _on_background(pixels: ImageArray) -> ImageArray:

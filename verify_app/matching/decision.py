@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -42,8 +42,66 @@ def decide(
         return Decision(False, refusal, target_fmr, comparisons=found)
     used = [calibrations[comparison.modality] for comparison in found]
     if len(found) == 1:
-        return _decide_one(found[0], used[0], target_fmr)
+        return _decide_one(found[0], target_fmr, _ending(used, target_fmr))
     return _decide_two(found, (used[0], used[1]), target_fmr)
+
+
+def decide_each(
+    comparisons: Sequence[Comparison], calibration: Calibration, target_fmr: float, *, today: date | None = None
+) -> list[Decision]:
+    """:func:`decide` for each of many comparisons of one modality, equal to the last bit and several times as fast.
+
+    What scores mean is looked up for all at once, and what does not depend on the score is judged once for
+    each number of references.
+
+    Args:
+        comparisons: any number, each to be decided on its own.
+        calibration: the calibration of their modality.
+        target_fmr: as for :func:`decide`.
+        today: as for :func:`decide`.
+    """
+    of_modality = {Modality(calibration.modality): calibration}
+    alike = [
+        comparison.modality.value == calibration.modality
+        and math.isfinite(comparison.score)
+        and (calibration.contract_id, calibration.similarity) == (comparison.contract_id, comparison.similarity)
+        for comparison in comparisons
+    ]
+    plain = [comparison for comparison, fits in zip(comparisons, alike, strict=True) if fits]
+    found = iter(_interpret_each(plain, calibration, target_fmr))
+    refusals: dict[int, Reason | None] = {}
+    ending = _ending([calibration], target_fmr)
+    decisions = []
+    for comparison, fits in zip(comparisons, alike, strict=True):
+        if not fits:
+            decisions.append(decide([comparison], of_modality, target_fmr, today=today))
+            continue
+        one = next(found)
+        if one.references not in refusals:
+            refusals[one.references] = _first_doubt((one,), of_modality, target_fmr, today or date.today())
+        refusal = refusals[one.references]
+        if refusal is None:
+            decisions.append(_decide_one(one, target_fmr, ending))
+        else:
+            decisions.append(Decision(False, refusal, target_fmr, comparisons=(one,)))
+    return decisions
+
+
+def _interpret_each(
+    comparisons: Sequence[Comparison], calibration: Calibration, target_fmr: float
+) -> Iterator[Comparison]:
+    threshold = calibration.threshold_at(target_fmr)
+    limit = threshold if math.isfinite(threshold) else None
+    llrs, rates = calibration.meanings([comparison.score for comparison in comparisons])
+    for one, llr, rate in zip(comparisons, llrs, rates, strict=True):
+        yield replace(
+            one,
+            llr=llr,
+            predicted_fmr=rate,
+            threshold=limit,
+            calibration=calibration.name,
+            extrapolated=calibration.extrapolates(one.score),
+        )
 
 
 def _interpret(comparison: Comparison, calibrations: Mapping[Modality, Calibration], target_fmr: float) -> Comparison:
@@ -132,18 +190,19 @@ def _may_claim(calibration: Calibration, target_fmr: float) -> bool:
     return calibration.supports(target_fmr) or accepted
 
 
-def _decide_one(comparison: Comparison, calibration: Calibration, target_fmr: float) -> Decision:
+def _decide_one(comparison: Comparison, target_fmr: float, ending: str) -> Decision:
     threshold = comparison.threshold if comparison.threshold is not None else math.inf
     verified = comparison.score >= threshold
     relation = "reaches" if verified else "does not reach"
     limit = "any threshold" if math.isinf(threshold) else f"the threshold {threshold:.3f}"
-    message = (
-        f"The {comparison.modality.value} score {comparison.score:.3f} {relation} {limit} "
-        f"for a false-match rate of {one_in(target_fmr)}{_caveat([calibration], target_fmr)}."
-    )
+    message = f"The {comparison.modality.value} score {comparison.score:.3f} {relation} {limit} {ending}"
     return Decision(
         verified, _reason(verified, message), target_fmr, comparison.llr, comparison.predicted_fmr, (comparison,)
     )
+
+
+def _ending(calibrations: Sequence[Calibration], target_fmr: float) -> str:
+    return f"for a false-match rate of {one_in(target_fmr)}{_caveat(calibrations, target_fmr)}."
 
 
 def _decide_two(

@@ -84,3 +84,27 @@ def test_a_damaged_cache_is_refused_with_advice_and_can_be_cleared(tmp_path: Pat
     assert caught.value.reason.code is ReasonCode.DATABASE_CORRUPT
     clear_cache(path)
     assert not path.exists()
+
+
+def test_many_are_looked_up_at_once_in_the_order_asked(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path / "c.sqlite", KEY, "contract", "options")
+    keys = [f"{number:064x}" for number in range(1203)]
+    cache.put((key, CachedEmbedding(VECTOR * number, 0.5)) for number, key in enumerate(keys) if number % 3)
+    asked = [*reversed(keys), keys[1]]
+    assert cache.holds(asked) == [int(key, 16) % 3 > 0 for key in asked]
+    for key, found in zip(asked, cache.get_each(asked), strict=True):
+        assert (found is None) == (int(key, 16) % 3 == 0)
+        assert found is None or np.array_equal(found.vector, VECTOR * int(key, 16))  # type: ignore[union-attr]
+    assert cache.get_each([]) == []
+    cache.close()
+
+
+def test_who_looks_something_up_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    cache = EmbeddingCache(path, KEY, "contract", "options")
+    cache.put([("aa", CachedEmbedding(VECTOR, 0.5))])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert cache.get("aa") is not None
+    other.close()
+    cache.close()

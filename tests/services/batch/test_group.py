@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 
 from verify_app.matching.fitting import fit_similarity
 from verify_app.reasons import Cancelled
 from verify_app.services.batch import group
 from verify_app.services.batch.choices import Method
 from verify_app.services.batch.group import group_embeddings, purity
+from verify_app.services.batch.linkage import average_linkage
 
 
 def people(count: int, samples: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -82,10 +85,27 @@ def test_a_part_too_large_to_cluster_is_cut_first(monkeypatch: pytest.MonkeyPatc
     vectors, truth = people(6, 10, 0.4)
     vectors = vectors + 0.12  # a common direction: everybody matches everybody at a low threshold
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    monkeypatch.setattr(group, "LARGEST_PART", 20)
-    labels = group_embeddings(vectors, 0.3)
+    monkeypatch.setattr(group, "LARGEST_DENSE", 20)
+    labels = group_embeddings(vectors, 0.3, Method.HDBSCAN)
     assert purity(labels, truth) == 1.0
     assert len(np.unique(labels)) <= 20
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 60), st.floats(0.2, 1.6), st.floats(0.0, 0.95))
+def test_average_linkage_is_that_of_scipy(seed: int, count: int, spread: float, threshold: float) -> None:
+    vectors, _ = people(6, 10, spread, seed)
+    vectors = vectors[np.random.default_rng(seed).permutation(60)[:count]]
+    tree = linkage(pdist(vectors.astype(float), "cosine"), "average")
+    expected = fcluster(tree, 1 - threshold, "distance")
+    for found in (average_linkage(vectors, threshold, lambda: None), group_embeddings(vectors, threshold)):
+        assert np.array_equal(found[:, None] == found, expected[:, None] == expected)
+
+
+@pytest.mark.parametrize("vectors", [np.ones((40, 4)) / 2, np.eye(12).repeat(3, axis=0), np.tile(np.eye(5), (4, 1))])
+def test_equal_scores_end_too(vectors: np.ndarray) -> None:
+    labels = average_linkage(vectors.astype(np.float32), 0.5, lambda: None)
+    assert len(np.unique(labels)) == len(np.unique(vectors, axis=0))
 
 
 def test_stopping() -> None:

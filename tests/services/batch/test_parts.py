@@ -70,7 +70,7 @@ def test_each_person_in_a_video_has_a_row(
     assert found["cut.mp4#track-1@00:00.0"]["claim"] == "Ada"
 
     # A claim is checked against every person; the same faces are known from the job before, and nothing is read.
-    monkeypatch.setattr(embed, "embed_file", pytest.fail)
+    monkeypatch.setattr(embed, "steps_of_file", pytest.fail)
     only = videos.parent / "copy"
     only.mkdir()
     (only / "Ada.mp4").write_bytes((videos / "both.mp4").read_bytes())

@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,7 @@ REFUSED = -1.0
 """Stands in place of a quality where a record holds a reason."""
 NOTE = -2.0
 """Stands there where it holds the places of a file's parts."""
+_ASKED_AT_ONCE = 500
 
 
 def part_key(sha256: str, part: int) -> str:
@@ -70,59 +72,67 @@ class EmbeddingCache:
         self._scope = f"{contract_id}|{analysis}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Workers look things up in turn, under the lock of whoever shares the cache.
-            self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.execute(_SCHEMA)
+            # Two connections, so that who looks something up does not wait until others have written. Workers look
+            # things up in turn, under the lock of whoever shares the cache.
+            self._connection, self._writer = (
+                sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False) for _ in range(2)
+            )
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+            self._writer.execute("PRAGMA secure_delete = ON")
+            self._writer.execute(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise self._error(error) from None
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+        self._writer.close()
 
     def get(self, key: str) -> Made | None:
         """What was made before under this key: a content digest, or a :func:`part_key`."""
-        found = self._opened(key)
-        if found is None:
-            return None
-        quality, plain = found
-        if quality == REFUSED:
-            refusal = json.loads(plain)
-            return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
-        return CachedEmbedding(np.frombuffer(plain, dtype="<f4").astype(np.float32), quality)
+        return self.get_each([key])[0]
 
-    def places(self, sha256: str) -> str | None:
-        """Where the parts of a file are, as :func:`put` was given it; None when nothing is known of them."""
-        found = self._opened(_places_key(sha256))
-        return None if found is None else found[1].decode()
+    def get_each(self, keys: Sequence[str]) -> list[Made | None]:
+        """:meth:`get` for each of many keys."""
+        return [None if found is None else _made(*found) for found in self._opened(keys)]
 
-    def _opened(self, key: str) -> tuple[float, bytes] | None:
+    def beginning(self, sha256: str) -> tuple[Made | None, str | None]:
+        """What was made of the first part of a file, and where its parts are, as :func:`put` was given that."""
+        first, places = self._opened([sha256, _places_key(sha256)])
+        return None if first is None else _made(*first), None if places is None else places[1].decode()
+
+    def holds(self, keys: Sequence[str]) -> list[bool]:
+        """For each of these keys, whether something was made under it."""
+        places = [self._place(key) for key in keys]
+        found = {row[0] for row in self._rows("place", places)}
+        return [place in found for place in places]
+
+    def _opened(self, keys: Sequence[str]) -> list[tuple[float, bytes] | None]:
+        places = [self._place(key) for key in keys]
+        rows = {row[0]: row for row in self._rows("place, quality, nonce, sealed", places)}
+        return [self._decrypted(rows.get(place)) for place in places]
+
+    def _rows(self, columns: str, places: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        try:
+            for start in range(0, len(places), _ASKED_AT_ONCE):
+                part = places[start : start + _ASKED_AT_ONCE]
+                marks = ", ".join("?" * len(part))
+                query = f"SELECT {columns} FROM embedding WHERE place IN ({marks})"  # noqa: S608 - constants and marks
+                yield from self._connection.execute(query, part)
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from None
+
+    def _decrypted(self, row: tuple[Any, ...] | None) -> tuple[float, bytes] | None:
         from cryptography.exceptions import InvalidTag
 
-        place = self._place(key)
-        try:
-            row = self._connection.execute(
-                "SELECT quality, nonce, sealed FROM embedding WHERE place = ?", (place,)
-            ).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise self._error(error) from None
         if row is None:
             return None
+        place, quality, nonce, sealed = row
         try:
-            return float(row[0]), self._cipher.decrypt(row[1], row[2], place.encode())
+            return float(quality), self._cipher.decrypt(nonce, sealed, place.encode())
         except InvalidTag:
             return None  # made under another key, or damaged: computing it again is always right
-
-    def holds(self, key: str) -> bool:
-        """Whether something was made under this key."""
-        try:
-            query = "SELECT 1 FROM embedding WHERE place = ?"
-            return self._connection.execute(query, (self._place(key),)).fetchone() is not None
-        except sqlite3.DatabaseError as error:
-            raise self._error(error) from None
 
     def put(self, made: Iterable[tuple[str, Made]], places: Iterable[tuple[str, str]] = ()) -> None:
         """Keep what was made, by its key, and where the parts of files are, by their digests, in one transaction."""
@@ -134,12 +144,12 @@ class EmbeddingCache:
                 rows.append(self._sealed(key, one.quality, np.ascontiguousarray(one.vector, dtype="<f4").tobytes()))
         rows += [self._sealed(_places_key(sha256), NOTE, text.encode()) for sha256, text in places]
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?, ?)", rows)
+            self._writer.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             raise self._error(error) from None
 
     def _sealed(self, key: str, quality: float, plain: bytes) -> tuple[str, float, bytes, bytes]:
@@ -171,6 +181,13 @@ class EmbeddingCache:
             f"The embedding cache {self._path} cannot be used ({error}).",
             "Remove that file: it holds nothing that cannot be computed again.",
         )
+
+
+def _made(quality: float, plain: bytes) -> Made:
+    if quality == REFUSED:
+        refusal = json.loads(plain)
+        return Reason(ReasonCode(refusal["code"]), refusal["message"], refusal["advice"])
+    return CachedEmbedding(np.frombuffer(plain, dtype="<f4").astype(np.float32), quality)
 
 
 def clear_cache(path: Path) -> None:

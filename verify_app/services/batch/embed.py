@@ -1,27 +1,33 @@
 """From files to cached embeddings, on every core, resumable.
 
-Each worker takes one file through decoding, detection, quality and encoding, with one encoder thread of
-its own. Encoding one sample at a time makes every embedding independent of what else the job holds, so
-that an interrupted job ends byte-identical to an uninterrupted one; OpenCV and ONNX Runtime let go of
-the interpreter lock, so the workers keep every core busy.
+Each worker reads and analyses files until some faces have gathered, then encodes them together, with one
+encoder thread of its own. Doing one thing many times before the next keeps its code and data in the nearest
+memory, which matters as much as the work itself. Embeddings do not depend on who is encoded together
+(:class:`~verify_app.face.pipeline.FacePipeline` sees to that), so that an interrupted job ends byte-identical
+to an uninterrupted one; OpenCV and ONNX Runtime let go of the interpreter lock, so the workers keep every core
+busy.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verify_app.domain import Embedding, Modality
+from verify_app.native import one_thread_opencv
 from verify_app.reasons import Cancelled, Reason, ReasonCode, UnusableInput, VerifyAppError
 from verify_app.services.batch import place
 from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, Made, part_key
-from verify_app.services.batch.encode import embed_file
+from verify_app.services.batch.encode import Analysis, steps_of_file
 from verify_app.services.batch.inventory import Item
 from verify_app.services.batch.journal import Journal, Outcome
 from verify_app.services.batch.parts import Parts
@@ -38,6 +44,12 @@ COMMIT_SECONDS = 1.0
 """At most this much work is done again after a kill."""
 LOOK_SECONDS = 0.1
 """How often a job that waits for its workers asks whether it is to stop."""
+GATHERED = 32
+"""So many faces are gathered before they are encoded together …"""
+GATHER_SECONDS = 0.1
+"""… and none of them waits for others during more work than this …"""
+WAIT_SECONDS = 1.0
+"""… or longer than this altogether, as where files come from a slow disk."""
 
 PipelineFactory = Callable[[], "FacePipeline | VoicePipeline"]
 
@@ -48,6 +60,10 @@ class FileResult:
 
     outcome: Outcome
     made: tuple[Made, ...] = ()
+
+
+FileSteps = Generator[list[Analysis], list[Embedding], FileResult]
+"""The work on one file of the job; it stops where it needs embeddings."""
 
 
 @dataclass(slots=True)
@@ -71,7 +87,6 @@ class EmbeddingRun:
     make_pipeline: PipelineFactory
     workers: int = 0
     links: Linking | None = None
-    _local: threading.local = field(default_factory=threading.local)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
     _over: bool = False
     _within: str = ""
@@ -84,13 +99,11 @@ class EmbeddingRun:
             StateError: the disk is full, a model is corrupt …; nothing of what was done is lost.
         """
         total, done = self.journal.count(), self.journal.done()
-        workers = self.workers or os.cpu_count() or 1
         progress(done, total, "")
         finished: list[FileResult] = []
         last_commit = time.monotonic()
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         try:
-            for result in self._results(pool, workers, cancelled):
+            for result in self._results(self.workers or os.cpu_count() or 1, cancelled):
                 if result is not None:
                     finished.append(result)
                     done += 1
@@ -99,49 +112,72 @@ class EmbeddingRun:
                     self._commit(finished)
                     last_commit = time.monotonic()
         finally:
-            # Who cancels does not wait for a long recording that is just being read: it will be read again.
-            pool.shutdown(wait=False, cancel_futures=True)
             self._commit(finished)
             with self._cache_lock:
                 self._over = True
 
-    def _results(
-        self, pool: ThreadPoolExecutor, workers: int, cancelled: CancelledCheck
-    ) -> Iterator[FileResult | None]:
+    def _results(self, workers: int, cancelled: CancelledCheck) -> Iterator[FileResult | None]:
         """Results as they come, None while a long file is read; a few files per worker wait, so memory stays flat."""
-        waiting: set[Future[FileResult]] = set()
+        tasks: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        results: queue.SimpleQueue[list[FileResult] | BaseException] = queue.SimpleQueue()
         outcomes = self.journal.outcomes(open_only=True)
-        exhausted = False
-        while True:
-            while not exhausted and len(waiting) < 4 * workers:
-                outcome = next(outcomes, None)
-                if outcome is None:
-                    exhausted = True
-                else:
-                    waiting.add(pool.submit(self._process, outcome.number, outcome.item))
-            if not waiting:
-                return
-            stop_if(cancelled)
-            ready, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
-            if not ready and self._within:
-                yield None
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
+        under_way, exhausted = 0, False
+        try:
+            with one_thread_opencv() if self.spec.modality is Modality.FACE else nullcontext():
+                for _ in range(workers):
+                    pool.submit(self._work, tasks, results)
+                while True:
+                    while not exhausted and under_way < 2 * GATHERED * workers:
+                        outcome = next(outcomes, None)
+                        exhausted = outcome is None
+                        if outcome is not None:
+                            tasks.put(outcome)
+                            under_way += 1
+                    if not under_way:
+                        return
+                    stop_if(cancelled)
+                    ready = _next(results)
+                    under_way -= len(ready)
+                    yield from ready
+                    if not ready and self._within:
+                        yield None
+        finally:
+            self._over = True
+            for _ in range(workers):
+                tasks.put(None)
+            # Who cancels does not wait for a long recording that is just being read: it will be read again.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work(
+        self,
+        tasks: queue.SimpleQueue[Outcome | None],
+        results: queue.SimpleQueue[list[FileResult] | BaseException],
+    ) -> None:
+        """What a worker does until it is told that the job is over: read files, encode what has gathered."""
+        try:
+            pipeline = self.make_pipeline()
+            gathered = _Gathered(pipeline)
+            while (outcome := tasks.get()) is not None and not self._over:
+                gathered.add(self._steps(pipeline, outcome.number, outcome.item))
+                if gathered.full or tasks.empty():
+                    results.put(gathered.finish())
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for results, who raises it
+            results.put(error)
 
     def _commit(self, finished: list[FileResult]) -> None:
         """Embeddings first: an outcome in the journal promises that its embedding is in the cache."""
         if not finished:
             return
-        with self._cache_lock:
-            self.cache.put(
-                (
-                    (part_key(result.outcome.sha256, part), one)
-                    for result in finished
-                    if result.outcome.sha256 is not None
-                    for part, one in enumerate(result.made, start=1)
-                ),
-                self._places(finished),
-            )
+        self.cache.put(
+            (
+                (part_key(result.outcome.sha256, part), one)
+                for result in finished
+                if result.outcome.sha256 is not None
+                for part, one in enumerate(result.made, start=1)
+            ),
+            self._places(finished),
+        )
         self.journal.record(result.outcome for result in finished)
         finished.clear()
 
@@ -152,11 +188,11 @@ class EmbeddingRun:
             if result.outcome.sha256 is not None and text is not None:
                 yield result.outcome.sha256, text
 
-    def _process(self, number: int, item: Item) -> FileResult:
+    def _steps(self, pipeline: FacePipeline | VoicePipeline, number: int, item: Item) -> FileSteps:
         try:
             with readable(item, self.scratch) as path:
                 try:
-                    return self._made(number, item, path)
+                    return (yield from self._made(pipeline, number, item, path))
                 except UnusableInput as error:
                     return FileResult(Outcome(number, item, None, _named(error.reason, path, item)))
         except UnusableInput as error:
@@ -171,15 +207,17 @@ class EmbeddingRun:
             )
             return FileResult(Outcome(number, item, None, reason))
 
-    def _made(self, number: int, item: Item, path: Path) -> FileResult:
-        from verify_app.capture.files import sniff
+    def _made(self, pipeline: FacePipeline | VoicePipeline, number: int, item: Item, path: Path) -> FileSteps:
+        from verify_app.capture.content import identify
 
-        sniff(path)  # what is no image and no recording is not worth hashing, whatever its size
+        content = identify(path)  # what is no image and no recording is not worth hashing, whatever its size
         sha256 = digest_of(path)
-        try:
-            parts = self._known(sha256) or embed_file(self._pipeline(), self.spec, path, self.links, self._inside(item))
-        finally:
-            self._within = ""
+        parts = self._known(sha256)
+        if parts is None:
+            try:
+                parts = yield from steps_of_file(pipeline, self.spec, path, content, self.links, self._inside(item))
+            finally:
+                self._within = ""
         made = tuple(_named(one, path, item) if isinstance(one, Reason) else one for one in parts.made)
         embedded = sum(isinstance(one, CachedEmbedding) for one in made)
         return FileResult(Outcome(number, item, sha256, None, len(made), embedded, parts.places), made)
@@ -199,19 +237,69 @@ class EmbeddingRun:
         with self._cache_lock:
             if self._over:
                 raise Cancelled
-            first = self.cache.get(sha256)
+            first, text = self.cache.beginning(sha256)
             if first is None:
                 return None
-            places = place.from_json(self.cache.places(sha256))
+            places = place.from_json(text)
             others = [self.cache.get(part_key(sha256, part)) for part in range(2, len(places) + 1)]
             made = tuple(one for one in (first, *others) if one is not None)
             return Parts(made, places) if len(made) == max(1, len(places)) else None
 
-    def _pipeline(self) -> FacePipeline | VoicePipeline:
-        if not hasattr(self._local, "pipeline"):
-            self._local.pipeline = self.make_pipeline()
-        pipeline: FacePipeline | VoicePipeline = self._local.pipeline
-        return pipeline
+
+class _Gathered:
+    """Files that are read, some of them waiting for the embeddings of what they show."""
+
+    def __init__(self, pipeline: FacePipeline | VoicePipeline) -> None:
+        self._pipeline = pipeline
+        self._results: list[FileResult] = []
+        self._waiting: list[tuple[FileSteps, list[Analysis]]] = []
+        self._faces = 0
+        self._work_since, self._since = time.thread_time(), time.monotonic()
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to encode."""
+        return (
+            self._faces >= GATHERED
+            or time.thread_time() - self._work_since > GATHER_SECONDS
+            or time.monotonic() - self._since > WAIT_SECONDS
+        )
+
+    def add(self, steps: FileSteps) -> None:
+        """Read a file as far as its embeddings are not needed."""
+        if not self._results and not self._waiting:
+            self._work_since, self._since = time.thread_time(), time.monotonic()
+        self._advance(steps, None)
+
+    def finish(self) -> list[FileResult]:
+        """Encode, and give the results of every file that was added."""
+        while self._waiting:
+            waiting, self._waiting, self._faces = self._waiting, [], 0
+            embeddings = iter(self._pipeline.embed([one for _, wanted in waiting for one in wanted]))
+            for steps, wanted in waiting:
+                self._advance(steps, [next(embeddings) for _ in wanted])
+        results, self._results = self._results, []
+        return results
+
+    def _advance(self, steps: FileSteps, embeddings: list[Embedding] | None) -> None:
+        try:
+            wanted = next(steps) if embeddings is None else steps.send(embeddings)
+        except StopIteration as end:
+            self._results.append(end.value)
+        else:
+            self._waiting.append((steps, wanted))
+            self._faces += len(wanted)
+
+
+def _next(results: queue.SimpleQueue[list[FileResult] | BaseException]) -> list[FileResult]:
+    """What a worker has finished; nothing when none has for a moment."""
+    try:
+        ready = results.get(timeout=LOOK_SECONDS)
+    except queue.Empty:
+        return []
+    if isinstance(ready, BaseException):
+        raise ready
+    return ready
 
 
 def _named(reason: Reason, path: Path, item: Item) -> Reason:

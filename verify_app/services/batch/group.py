@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify_app.services.batch.choices import Method
+from verify_app.services.batch.linkage import average_linkage
 
 if TYPE_CHECKING:
     from verify_app.domain import FloatArray
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 Compare = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
-_BLOCK = 256
-LARGEST_PART = 3000
-"""Samples clustered at once; their distances take 72 MB. Larger parts are cut at a stricter threshold first."""
+_BLOCK = 64
+LARGEST_DENSE = 3000
+"""Samples that ``hdbscan`` takes at once; their distances take 72 MB. Larger parts are cut at a stricter threshold."""
 
 
 def _go_on() -> None:
@@ -34,11 +35,12 @@ def group_embeddings(
 ) -> NDArray[np.int64]:
     """Labels from 1 upward, in order of first appearance: equal labels mean one identity.
 
-    ``agglomerative`` is average-linkage clustering: two groups join while the mean score
-    between them reaches ``threshold``, so that one chance match does not chain two people together.
-    ``hdbscan`` (Campello, Moulavi and Sander, 2013) finds dense groups of any size and leaves samples between
-    them alone. Neither reaches across files that no chain of matches connects, so the connected parts of the
-    match graph are clustered one by one, which keeps memory at the size of the largest part.
+    ``agglomerative`` is average-linkage clustering: two groups join while the mean score between them reaches
+    ``threshold``, so that one chance match does not chain two people together; with cosine scores it is exact for
+    any number of samples. ``hdbscan`` (Campello, Moulavi and Sander, 2013) finds dense groups of any size and leaves
+    samples between them alone. It needs every score within a part, as other similarities do, so that parts of more
+    than :data:`LARGEST_DENSE` samples are cut at a stricter threshold first. Neither reaches across files that no
+    chain of matches connects, so the connected parts of the match graph are clustered one by one.
 
     Args:
         vectors: unit-norm embeddings, float32 [n, d].
@@ -50,9 +52,13 @@ def group_embeddings(
     compare = _dot if similarity is None or similarity.name == "cosine" else similarity.compare
     raw = np.zeros(len(vectors), np.int64)
     next_label = 0
-    for members in _parts(vectors, np.arange(len(vectors)), threshold, check, compare):
+    largest = len(vectors) if method is Method.AGGLOMERATIVE and compare is _dot else LARGEST_DENSE
+    for members in _parts(vectors, np.arange(len(vectors)), threshold, largest, check, compare):
         check()
-        labels = _CLUSTER[method](vectors[members], threshold, compare)
+        if method is Method.AGGLOMERATIVE and compare is _dot:
+            labels = average_linkage(vectors[members], threshold, check)
+        else:
+            labels = _CLUSTER[method](vectors[members], threshold, compare)
         raw[members] = labels + next_label
         next_label += int(labels.max()) + 1
     return _by_first_appearance(raw)
@@ -68,18 +74,23 @@ def purity(labels: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
 
 
 def _parts(
-    vectors: FloatArray, members: NDArray[np.int64], threshold: float, check: Callable[[], None], compare: Compare
+    vectors: FloatArray,
+    members: NDArray[np.int64],
+    threshold: float,
+    largest: int,
+    check: Callable[[], None],
+    compare: Compare,
 ) -> Iterator[NDArray[np.int64]]:
     """Connected parts of the match graph; one too large to cluster is cut again, at a stricter threshold."""
     labels = _connected(vectors[members], threshold, check, compare)
     order = np.argsort(labels, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []:
         own = members[part]
-        top = 1.0 if compare is _dot or len(part) <= LARGEST_PART else _highest(vectors[own], compare)
-        if len(part) <= LARGEST_PART or top - threshold < 1e-3 * max(abs(top), 1e-3):
+        top = 1.0 if compare is _dot or len(part) <= largest else _highest(vectors[own], compare)
+        if len(part) <= largest or top - threshold < 1e-3 * max(abs(top), 1e-3):
             yield own
         else:
-            yield from _parts(vectors, own, threshold + 0.1 * (top - threshold), check, compare)
+            yield from _parts(vectors, own, threshold + 0.1 * (top - threshold), largest, check, compare)
 
 
 def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None], compare: Compare) -> NDArray[np.int64]:
@@ -101,7 +112,7 @@ def _connected(vectors: FloatArray, threshold: float, check: Callable[[], None],
 
 
 def _agglomerative(vectors: FloatArray, threshold: float, compare: Compare) -> NDArray[np.int64]:
-    if len(vectors) == 1 or len(vectors) > LARGEST_PART:
+    if len(vectors) == 1 or len(vectors) > LARGEST_DENSE:
         return np.zeros(len(vectors), np.int64)
     from sklearn.cluster import AgglomerativeClustering
 
@@ -118,7 +129,7 @@ def _hdbscan(vectors: FloatArray, threshold: float, compare: Compare) -> NDArray
     Without them a part that is one person would be judged against nothing but itself, and fall to pieces.
     """
     count = len(vectors)
-    if count == 1 or count > LARGEST_PART:
+    if count == 1 or count > LARGEST_DENSE:
         return np.zeros(count, np.int64)
     from sklearn.cluster import HDBSCAN
 

@@ -78,6 +78,8 @@ class Journal:
             self._connection = sqlite3.connect(self._path, timeout=0.5, isolation_level=None)
             # An exclusive lock for as long as the job runs: two runs on one folder would mix their results.
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            # What is recorded is appended and need not wait for the disk; it survives a kill all the same.
+            self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("BEGIN EXCLUSIVE")
             self._open(spec, folder)

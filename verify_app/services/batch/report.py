@@ -12,7 +12,13 @@ from verify_app.domain import Modality
 from verify_app.services.application import Application
 from verify_app.services.batch.locate import PlaceFinder, nowhere
 from verify_app.services.batch.previews import thumbnail
-from verify_app.services.batch.results import UNDECODABLE, read_results, typed, written_whole
+from verify_app.services.batch.results import (
+    UNDECODABLE,
+    nearest_to_threshold,
+    read_results,
+    typed,
+    written_whole,
+)
 
 REPORT_NAME = "report.html"
 BORDERLINE = 60
@@ -87,13 +93,7 @@ def write_report(app: Application, folder: Path, summary: dict[str, Any], places
 def _borderline(
     app: Application, folder: Path, summary: dict[str, Any], places: PlaceFinder
 ) -> Iterator[dict[str, Any]]:
-    import heapq
-
-    scored = (
-        row for row in map(typed, read_results(folder)) if row["score"] is not None and row["threshold"] is not None
-    )
-    nearest = heapq.nsmallest(BORDERLINE, scored, key=lambda row: (abs(row["score"] - row["threshold"]), row["file"]))  # type: ignore[operator]
-    for row in nearest:
+    for row in map(typed, nearest_to_threshold(folder, BORDERLINE)):
         yield {**row, "picture": _picture(app, str(row["file"]), summary, places)}
 
 

@@ -94,6 +94,12 @@ def read_results(folder: Path) -> Iterator[dict[str, str]]:
     Raises:
         StateError: the folder holds no results.
     """
+    rows = _lines(folder)
+    columns = next(rows, [])
+    return (dict(zip(columns, row, strict=False)) for row in rows)
+
+
+def _lines(folder: Path) -> Iterator[list[str]]:
     path = folder / RESULTS_NAME
     if not path.is_file():
         raise StateError(
@@ -102,7 +108,26 @@ def read_results(folder: Path) -> Iterator[dict[str, str]]:
             "Run the job first; a job that was stopped goes on when its command is repeated.",
         )
     with path.open(encoding="utf-8", newline="") as opened:
-        yield from csv.DictReader(opened)
+        yield from csv.reader(opened)
+
+
+def nearest_to_threshold(folder: Path, count: int) -> list[dict[str, str]]:
+    """The rows of a finished job whose scores are nearest to the threshold, the nearest first.
+
+    Raises:
+        StateError: the folder holds no results.
+    """
+    import heapq
+
+    rows = _lines(folder)
+    columns = next(rows, [])
+    file, score, threshold = (columns.index(name) for name in ("file", "score", "threshold"))
+    scored = (
+        (abs(float(row[score]) - float(row[threshold])), row[file], row)
+        for row in rows
+        if row[score] and row[threshold]
+    )
+    return [dict(zip(columns, row, strict=True)) for _, _, row in heapq.nsmallest(count, scored)]
 
 
 NUMBERS = frozenset(

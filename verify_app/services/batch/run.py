@@ -11,6 +11,7 @@ from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, UsageError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
+from verify_app.services.batch.blocks import blocks
 from verify_app.services.batch.cache import EmbeddingCache
 from verify_app.services.batch.choices import Method
 from verify_app.services.batch.claims import claim_rule
@@ -153,10 +154,10 @@ def _list(journal: Journal, spec: JobSpec, cancelled: CancelledCheck) -> None:
 def _forgotten(journal: Journal, cache: EmbeddingCache, cancelled: CancelledCheck) -> list[int]:
     """Files that were read once, but whose embeddings were erased since, or made by another encoder."""
     found = []
-    for outcome in journal.outcomes():
+    for block in blocks(outcome for outcome in journal.outcomes() if outcome.usable):
         stop_if(cancelled)
-        if outcome.sha256 is not None and outcome.usable and not cache.holds(outcome.sha256):
-            found.append(outcome.number)
+        held = cache.holds([str(outcome.sha256) for outcome in block])
+        found += [outcome.number for outcome, known in zip(block, held, strict=True) if not known]
     return found
 
 

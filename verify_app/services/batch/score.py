@@ -5,7 +5,7 @@ Rows follow the job's order of files, whatever the order the files were read in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from verify_app.domain import Comparison, Contract, Decision, Embedding, FloatArray, Quality
+from verify_app.domain import Comparison, Contract, Decision, FloatArray
 from verify_app.reasons import Reason, ReasonCode, StateError, VerifyAppError
 from verify_app.services import calibrations
 from verify_app.services.application import Application
+from verify_app.services.batch.blocks import blocks
 from verify_app.services.batch.cache import CachedEmbedding, EmbeddingCache, part_key
 from verify_app.services.batch.choices import Method
 from verify_app.services.batch.group import group_embeddings, purity
 from verify_app.services.batch.journal import Journal, Outcome
 from verify_app.services.batch.matrix import Matrix
-from verify_app.services.batch.place import PlaceKind
+from verify_app.services.batch.place import Place, PlaceKind
 from verify_app.services.batch.rows import Row, RowDecision, compared, decided, during, skipped, unusable
 from verify_app.services.batch.spec import JobKind, JobSpec
-from verify_app.services.comparing import compare_one
 from verify_app.services.identify import corrected
 from verify_app.services.jobs import CancelledCheck, never_cancelled, stop_if
 from verify_app.services.references import references_of
@@ -34,6 +34,25 @@ from verify_app.services.storage import store_errors
 if TYPE_CHECKING:
     from verify_app.calibration.model import Calibration
     from verify_app.matching.similarity import Similarity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    """A row whose comparison is still to be made and to be given its meaning: both is done for many at once.
+
+    Attributes:
+        probe: one side.
+        reference: the other: combined references, float32 [d], or the score where it is known already.
+        references: how many stand behind it.
+        row: makes the row of the decision.
+        place: where in the file the probe is.
+    """
+
+    probe: CachedEmbedding
+    reference: FloatArray | float
+    references: int
+    row: Callable[[Decision], Row]
+    place: Place | None
 
 
 @dataclass
@@ -75,14 +94,15 @@ class Scorer:
             JobKind.DUPLICATES: self._duplicates,
             JobKind.GROUP: self._group,
         }
-        return kinds[self.spec.kind]()
+        for block in blocks(kinds[self.spec.kind]()):
+            yield from self._decided(block)
 
     # -- the kinds of job -------------------------------------------------------------------------
 
-    def _verify(self) -> Iterator[Row]:
-        references: dict[str, FloatArray | VerifyAppError] = {}
+    def _verify(self) -> Iterator[Row | _Open]:
+        references: dict[str, tuple[FloatArray, int] | VerifyAppError] = {}
         for outcome, embedding in self._embedded():
-            name, claim = outcome.item.name, outcome.item.claim
+            claim = outcome.item.claim
             if embedding is None:
                 yield self._unusable(outcome, claim)
                 continue
@@ -90,24 +110,25 @@ class Scorer:
                 references[claim] = self._references(claim)
             enrolled = references[claim]
             if isinstance(enrolled, VerifyAppError):
-                row = Row(name, claim, RowDecision.NOT_VERIFIED, reason=enrolled.reason.code.value,
+                row = Row(outcome.item.name, claim, RowDecision.NOT_VERIFIED, reason=enrolled.reason.code.value,
                           quality=embedding.quality, message=enrolled.reason.message)  # fmt: skip
+                yield during(row, outcome.place)
             else:
-                row = self._verified(name, claim, embedding, enrolled)
-            yield during(row, outcome.place)
+                yield self._verified(outcome, claim, embedding, *enrolled)
 
-    def _identify(self) -> Iterator[Row]:
+    def _identify(self) -> Iterator[Row | _Open]:
         names, gallery, counts = self._gallery()
+        references: dict[int, FloatArray] = {}
         for outcome, embedding in self._embedded():
             if embedding is None:
                 yield self._unusable(outcome)
                 continue
             best = self._nearest(embedding.vector, gallery, counts)
-            name, count = outcome.item.name, counts[best]
-            row = self._identified(name, names[best], embedding, gallery[best], count, len(names))
-            yield during(row, outcome.place)
+            if best not in references:
+                references[best] = _combined(gallery[best][None, :])
+            yield self._identified(outcome, names[best], embedding, references[best], counts[best], len(names))
 
-    def _pairs(self) -> Iterator[Row]:
+    def _pairs(self) -> Iterator[Row | _Open]:
         """Items stand in the journal as reference, probe, reference, probe …; each pair gives one row."""
         items = (one for one in self._embedded() if one[0].place is None or one[0].place.kind is not PlaceKind.REST)
         for (reference, reference_embedding), (probe, probe_embedding) in zip(items, items, strict=True):
@@ -117,10 +138,9 @@ class Scorer:
             elif reference_embedding is None:
                 yield self._refused(name, claim, _reason_of(reference))
             else:
-                row = self._verified(name, claim, probe_embedding, reference_embedding.vector[None, :])
-                yield during(row, probe.place)
+                yield self._verified(probe, claim, probe_embedding, _combined(reference_embedding.vector[None, :]), 1)
 
-    def _cross(self) -> Iterator[Row]:
+    def _cross(self) -> Iterator[Row | _Open]:
         """Each file of the first source, against every file of the second: its matches, or its best non-match."""
         references = self._matrix(side=1)
         for outcome, embedding in self._embedded(side=0):
@@ -129,7 +149,7 @@ class Scorer:
             if embedding is None:
                 yield self._unusable(outcome)
 
-    def _duplicates(self) -> Iterator[Row]:
+    def _duplicates(self) -> Iterator[Row | _Open]:
         """Every pair within the source that matches, once, and the files that cannot be read."""
         matrix = self._matrix()
         position = -1
@@ -142,7 +162,7 @@ class Scorer:
             for later in position + 1 + np.flatnonzero(scores[position + 1 :] >= self._threshold):
                 yield self._matched(outcome, matrix.names[later], embedding, float(scores[later]))
 
-    def _group(self) -> Iterator[Row]:
+    def _group(self) -> Iterator[Row | _Open]:
         matrix = self._matrix()
         check: Callable[[], None] = lambda: stop_if(self.cancelled)  # noqa: E731
         of_content = group_embeddings(matrix.vectors, self._threshold, self.method, check, self._similarity(1))
@@ -165,14 +185,14 @@ class Scorer:
                 row = Row(outcome.item.name, outcome.item.claim, RowDecision.SINGLE, reason=reason.code.value,
                           group=label, threshold=self._threshold, quality=embedding.quality,
                           message=reason.message)  # fmt: skip
+                yield during(row, outcome.place)
             else:
                 if self._similarity(1).name == "cosine":
                     score = float((sums[label] - embedding.vector) / (size - 1) @ embedding.vector)
                 else:
                     others = np.flatnonzero((labels == label) & (np.arange(len(labels)) != position))
                     score = float(matrix.scores(embedding.vector, self._similarity(1))[others].mean())
-                row = self._grouped(outcome, embedding, score, label, size)
-            yield during(row, outcome.place)
+                yield self._grouped(outcome, embedding, score, label, size)
 
     # -- one row ----------------------------------------------------------------------------------
 
@@ -184,28 +204,36 @@ class Scorer:
             return skipped(name, claim, reason)
         return unusable(name, claim, reason)
 
-    def _verified(self, name: str, claim: str, probe: CachedEmbedding, references: FloatArray) -> Row:
-        decision = self._decide(self._comparison(probe, references))
-        return decided(name, claim, decision, decision.comparisons[0])
+    def _verified(
+        self, outcome: Outcome, claim: str, probe: CachedEmbedding, reference: FloatArray, count: int
+    ) -> _Open:
+        def row(decision: Decision) -> Row:
+            return decided(outcome.item.name, claim, decision, decision.comparisons[0])
+
+        return _Open(probe, reference, count, row, outcome.place)
 
     def _identified(
-        self, name: str, subject: str, probe: CachedEmbedding, reference: FloatArray, count: int, gallery: int
-    ) -> Row:
-        comparison = replace(self._comparison(probe, reference[None, :], count), references=count)
-        decision = self._decide(comparison)
-        chance = corrected(decision.predicted_fmr, gallery)
-        if decision.verified and chance is not None and chance.value <= self.target_fmr:
-            reason = Reason(ReasonCode.MATCHED, f"Matches {subject}, of {gallery} people searched.")
-            return compared(name, subject, RowDecision.MATCHED, decision.comparisons[0], reason)
-        reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"Nobody of {gallery} people is like enough; nearest is {subject}.")
-        return compared(name, "", RowDecision.UNKNOWN, decision.comparisons[0], reason)
+        self, outcome: Outcome, subject: str, probe: CachedEmbedding, reference: FloatArray, count: int, gallery: int
+    ) -> _Open:
+        name = outcome.item.name
+
+        def row(decision: Decision) -> Row:
+            chance = corrected(decision.predicted_fmr, gallery)
+            if decision.verified and chance is not None and chance.value <= self.target_fmr:
+                reason = Reason(ReasonCode.MATCHED, f"Matches {subject}, of {gallery} people searched.")
+                return compared(name, subject, RowDecision.MATCHED, decision.comparisons[0], reason)
+            message = f"Nobody of {gallery} people is like enough; nearest is {subject}."
+            reason = Reason(ReasonCode.UNKNOWN_SUBJECT, message)
+            return compared(name, "", RowDecision.UNKNOWN, decision.comparisons[0], reason)
+
+        return _Open(probe, reference, count, row, outcome.place)
 
     def _against(
         self,
         outcome: Outcome,
         embedding: CachedEmbedding | None,
         references: Matrix,
-    ) -> Iterator[Row]:
+    ) -> Iterator[Row | _Open]:
         if embedding is None:
             yield self._unusable(outcome)
             return
@@ -220,51 +248,78 @@ class Scorer:
             yield self._matched(outcome, references.names[match], embedding, float(scores[match]))
         if not len(matches):
             best = int(np.argmax(scores))
-            comparison = self._compared(embedding, float(scores[best]))
             reason = Reason(ReasonCode.UNKNOWN_SUBJECT, f"No match; nearest is {references.names[best]}.")
-            row = compared(outcome.item.name, "", RowDecision.UNKNOWN, comparison, reason)
-            yield during(row, outcome.place)
+            yield self._bulk(outcome, "", RowDecision.UNKNOWN, embedding, float(scores[best]), reason)
 
-    def _matched(self, outcome: Outcome, other: str, probe: CachedEmbedding, score: float) -> Row:
+    def _matched(self, outcome: Outcome, other: str, probe: CachedEmbedding, score: float) -> _Open:
         reason = Reason(ReasonCode.MATCHED, f"Matches {other}.")
-        row = compared(outcome.item.name, other, RowDecision.MATCHED, self._compared(probe, score), reason)
-        return during(row, outcome.place)
+        return self._bulk(outcome, other, RowDecision.MATCHED, probe, score, reason)
 
-    def _grouped(self, outcome: Outcome, probe: CachedEmbedding, score: float, label: int, size: int) -> Row:
-        reason = Reason(
-            ReasonCode.MATCHED,
-            f"Grouped with {size - 1} other{'s' if size > 2 else ''}; the score is the mean over them.",
-        )
-        item = outcome.item
-        return compared(item.name, item.claim, RowDecision.GROUPED, self._compared(probe, score), reason, label)
+    def _grouped(self, outcome: Outcome, probe: CachedEmbedding, score: float, label: int, size: int) -> _Open:
+        message = f"Grouped with {size - 1} other{'s' if size > 2 else ''}; the score is the mean over them."
+        reason = Reason(ReasonCode.MATCHED, message)
+        return self._bulk(outcome, outcome.item.claim, RowDecision.GROUPED, probe, score, reason, label)
 
-    def _compared(self, probe: CachedEmbedding, score: float) -> Comparison:
-        """A comparison of one probe with one reference whose score is known already, with its meaning."""
-        comparison = Comparison(
-            modality=self.spec.modality,
-            score=score,
-            similarity=self._calibration(1).similarity,
-            references=1,
-            quality=probe.quality,
-            contract_id=self._contract.id,
-        )
-        return self._decide(comparison).comparisons[0]
+    def _bulk(
+        self,
+        outcome: Outcome,
+        claim: str,
+        decision: RowDecision,
+        probe: CachedEmbedding,
+        score: float,
+        reason: Reason,
+        group: int | None = None,
+    ) -> _Open:
+        """The row of a probe and one reference whose score is known and judged already; its meaning is not."""
 
-    def _comparison(self, probe: CachedEmbedding, references: FloatArray, count: int | None = None) -> Comparison:
-        """A probe against the references of a subject; ``count`` says how many there were, if combined already."""
-        return compare_one([self._embedding(probe)], references, self._similarity(count or len(references)))
+        def row(made: Decision) -> Row:
+            return compared(outcome.item.name, claim, decision, made.comparisons[0], reason, group)
 
-    def _decide(self, comparison: Comparison) -> Decision:
-        from verify_app.matching.decision import decide
+        return _Open(probe, score, 1, row, outcome.place)
 
-        calibration = self._calibration(comparison.references)
-        return decide([comparison], {self.spec.modality: calibration}, self.target_fmr)
+    def _decided(self, block: Sequence[Row | _Open]) -> Iterator[Row]:
+        """The rows of a block in their order, compared and decided."""
+        from verify_app.matching.decision import decide_each
+
+        waiting: dict[int, list[_Open]] = {}
+        for one in block:
+            if isinstance(one, _Open):
+                waiting.setdefault(one.references, []).append(one)
+        decisions = {
+            count: iter(decide_each(self._comparisons(count, each), self._calibration(count), self.target_fmr))
+            for count, each in waiting.items()
+        }
+        for one in block:
+            stop_if(self.cancelled)
+            yield during(one.row(next(decisions[one.references])), one.place) if isinstance(one, _Open) else one
+
+    def _comparisons(self, references: int, each: Sequence[_Open]) -> list[Comparison]:
+        """Rows with so many references each, compared; all those with one subject at once."""
+        chosen = self._similarity(references)
+        scores = [one.reference if isinstance(one.reference, float) else 0.0 for one in each]
+        of_subject: dict[int, list[int]] = {}
+        for number, one in enumerate(each):
+            if not isinstance(one.reference, float):
+                of_subject.setdefault(id(one.reference), []).append(number)
+        for numbers in of_subject.values():
+            probes = np.stack([each[number].probe.vector for number in numbers])
+            found = chosen.compare(probes, np.asarray(each[numbers[0]].reference)[None, :])[:, 0].tolist()
+            for number, score in zip(numbers, found, strict=True):
+                scores[number] = score
+        return [
+            Comparison(self.spec.modality, score, chosen.name, references, one.probe.quality, self._contract_id)
+            for score, one in zip(scores, each, strict=True)
+        ]
 
     # -- where things come from -------------------------------------------------------------------
 
     @cached_property
     def _contract(self) -> Contract:
         return self.app.contract(self.spec.modality)
+
+    @cached_property
+    def _contract_id(self) -> str:
+        return self._contract.id
 
     @cached_property
     def _calibrations(self) -> dict[int, Calibration]:
@@ -321,35 +376,38 @@ class Scorer:
             )
         return float(calibration.threshold_at(self.target_fmr))
 
-    def _embedding(self, cached: CachedEmbedding) -> Embedding:
-        return Embedding(cached.vector, self._contract, self.spec.modality, Quality(cached.quality), "")
-
     def _embedded(self, side: int | None = None) -> Iterator[tuple[Outcome, CachedEmbedding | None]]:
         """Every file in the job's order, or every face of it, with its embedding; None for what is unusable."""
-        for outcome in self.journal.outcomes(side=side):
-            stop_if(self.cancelled)
-            if outcome.sha256 is None or not outcome.usable:
-                yield outcome, None
-                continue
-            for part in range(1, outcome.parts + 1):
-                key = part_key(outcome.sha256, part)
-                found = self.cache.get(key)
-                one = _part_of(outcome, key, part)
-                if isinstance(found, Reason):
-                    yield replace(one, reason=found), None
+        for block in blocks(self.journal.outcomes(side=side)):
+            parts = [
+                (outcome, part_key(outcome.sha256 or "", part), part)
+                for outcome in block
+                for part in range(1, (outcome.parts if outcome.usable else 1) + 1)
+            ]
+            found = iter(self.cache.get_each([key for outcome, key, _ in parts if outcome.usable]))
+            for outcome, key, part in parts:
+                stop_if(self.cancelled)
+                if not outcome.usable:
+                    yield outcome, None
+                    continue
+                one, made = _part_of(outcome, key, part), next(found)
+                if isinstance(made, Reason):
+                    yield replace(one, reason=made), None
                 else:
-                    yield one, found
+                    yield one, made
 
     def _matrix(self, side: int | None = None) -> Matrix:
         return Matrix.of(self._embedded(side), self._contract.dimension)
 
-    def _references(self, claim: str) -> FloatArray | VerifyAppError:
+    def _references(self, claim: str) -> tuple[FloatArray, int] | VerifyAppError:
+        """The combined references of a person and their number, or why there are none."""
         if not claim:
             return StateError(ReasonCode.NO_SUCH_PERSON, "Nobody is claimed for this file.")
         try:
             with store_errors():
                 person = self.app.store.person(claim)
-            return references_of(self.app, person, self.spec.modality)
+            references = references_of(self.app, person, self.spec.modality)
+            return _combined(references), len(references)
         except StateError as error:
             if error.reason.code in (ReasonCode.NO_SUCH_PERSON, ReasonCode.NOT_ENROLLED, ReasonCode.CONTRACT_MISMATCH):
                 return error
@@ -374,6 +432,12 @@ class Scorer:
         ordered = sorted(by_person, key=lambda person_id: (people[person_id], person_id))
         gallery = np.stack([combine(np.stack(by_person[person_id])) for person_id in ordered])
         return [people[person_id] for person_id in ordered], gallery, [len(by_person[one]) for one in ordered]
+
+
+def _combined(references: FloatArray) -> FloatArray:
+    from verify_app.matching.references import combine
+
+    return combine(references)
 
 
 def _part_of(outcome: Outcome, key: str, part: int) -> Outcome:

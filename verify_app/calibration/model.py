@@ -143,7 +143,11 @@ class Calibration:
 
     def extrapolates(self, score: float) -> bool:
         """Whether so few non-mated comparisons score this high that the predicted rate rests on the fitted tail."""
-        return self.predicted_fmr(score).value * self.non_mated < FEWEST_COUNTED
+        return self.rests_on_tail(self.predicted_fmr(score).value)
+
+    def rests_on_tail(self, fmr: float) -> bool:
+        """:meth:`extrapolates` of a score whose predicted false-match rate is known already."""
+        return fmr * self.non_mated < FEWEST_COUNTED
 
     def threshold_at(self, fmr: float) -> float:
         """Smallest score whose predicted false-match rate is at most ``fmr``; infinity when no score has that."""

@@ -100,7 +100,7 @@ def _interpret_each(
             predicted_fmr=rate,
             threshold=limit,
             calibration=calibration.name,
-            extrapolated=calibration.extrapolates(one.score),
+            extrapolated=calibration.rests_on_tail(rate.value),
         )
 
 

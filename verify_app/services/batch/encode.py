@@ -37,11 +37,17 @@ def go_on(_seconds: float) -> None:
     """Nobody asks to stop."""
 
 
-def embed_file(pipeline: Pipeline, spec: JobSpec, path: Path, links: Linking | None = None) -> Parts:
+def embed_file(
+    pipeline: Pipeline,
+    spec: JobSpec,
+    path: Path,
+    links: Linking | None = None,
+    check: Callable[[float], None] = go_on,
+) -> Parts:
     """What a file gives: :func:`steps_of_file` with each step taken at once."""
     from verify_app.capture.content import identify
 
-    steps = steps_of_file(pipeline, spec, path, identify(path), links)
+    steps = steps_of_file(pipeline, spec, path, identify(path), links, check)
     try:
         wanted = next(steps)
         while True:

@@ -126,8 +126,8 @@ def test_people_are_found_by_any_similarity(name: str, method: Method, monkeypat
     scores = chosen.compare(vectors, vectors)
     same = truth[:, None] == truth[None, :]
     threshold = float((scores[same].min() + scores[~same].max()) / 2)
-    for largest in (group.LARGEST_PART, 4):  # also where the parts have to be cut
-        monkeypatch.setattr(group, "LARGEST_PART", largest)
+    for largest in (group.LARGEST_DENSE, 4):  # also where the parts have to be cut
+        monkeypatch.setattr(group, "LARGEST_DENSE", largest)
         labels = group_embeddings(vectors, threshold, method, similarity=chosen)
         assert purity(labels, truth) == 1.0
         assert len(np.unique(labels)) == 12 or largest == 4

@@ -5,8 +5,8 @@
 Each round times, one after the other so that both meet the same load of the machine:
 
 - the networks alone, on pictures already in memory, one thread on each core: the encoder on every face and its
-  mirror image, as the contract asks; with ``--faces`` (photographs instead of aligned crops) also the detector
-  and its closer looks;
+  mirror image, as the contract asks; with ``--faces`` (photographs instead of aligned crops) also the detector,
+  its closer looks and the landmark network;
 - the whole job with an empty cache: list, read, decode, detect, align, measure, encode, encrypt, write down, score,
   report.
 
@@ -40,6 +40,7 @@ from verify_app.domain import Modality, Sample
 from verify_app.encoders.manifest import load_manifest
 from verify_app.encoders.session import OnnxEncoder
 from verify_app.face.detector import FaceDetector
+from verify_app.face.landmarks import LandmarkFinder
 from verify_app.face.pipeline import FacePipeline, FacePolicy
 from verify_app.reasons import Cancelled, UnusableInput
 from verify_app.services.application import Application
@@ -140,6 +141,7 @@ class Networks:
         self.crops = np.stack([crop for crop in crops if crop is not None])
         self.encoders = [OnnxEncoder(manifest.default("face-encoder"), 1) for _ in range(CORES)]
         self.detectors = [FaceDetector(manifest.default("face-detector")) for _ in range(CORES)]
+        self.closer = [LandmarkFinder(manifest.default("face-landmarks")) for _ in range(CORES)] if detect else []
         for encoder in self.encoders:
             encoder.encode(self.crops[:1])
 
@@ -157,7 +159,8 @@ class Networks:
         for sample in self.samples[core::CORES]:
             found = self.detectors[core].detect(sample.data)
             if found:
-                self.detectors[core].refine(sample.data, found[0])
+                face = self.detectors[core].refine(sample.data, found[0])
+                self.closer[core].refine(sample.data, face)
         mine = self.crops[core::CORES]
         for start in range(0, len(mine), TOGETHER):
             part = mine[start : start + TOGETHER]

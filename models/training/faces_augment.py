@@ -52,8 +52,11 @@ def uniform(count: int, low: float, high: float, device: torch.device) -> Tensor
 
 
 def chosen(count: int, share: float, device: torch.device) -> Tensor:
-    """Row numbers of a random ``share`` of the batch."""
-    return (torch.rand(count, device=device) < share).nonzero().flatten()
+    """Row numbers of a random ``share`` of the batch.
+
+    Drawn on the CPU: how many they are must be known at once, and a GPU would have to finish all its work to tell.
+    """
+    return (torch.rand(count) < share).nonzero().flatten().to(device, non_blocking=True)
 
 
 def average_neighbours(stored: Tensor) -> Tensor:

@@ -90,8 +90,11 @@ class Trainer:
         how(self.encoder, weights)
         self.averaged.load_state_dict(self.encoder.state_dict())
 
-    def step(self) -> dict[str, float]:
-        """One optimiser step; returns the value of every objective in force."""
+    def step(self) -> dict[str, Tensor]:
+        """One optimiser step; returns the value of every objective in force, on the device.
+
+        Nothing here waits for the device, so a GPU always has its next work.
+        """
         began = time.perf_counter()
         stage = stage_at(self.experiment, self.share)
         for group in self.optimiser.param_groups:
@@ -109,7 +112,7 @@ class Trainer:
         self.progress.step += 1
         self.progress.samples += views.shown
         self.progress.elapsed += time.perf_counter() - began
-        return {"loss": float(total.detach()), **values}
+        return {"loss": total.detach(), **values}
 
     def _views(self, places: Tensor, stage: Stage) -> objectives.Views:
         active = [self.objectives.parts[name] for name, w in stage.weights.items() if w != 0.0]
@@ -124,8 +127,8 @@ class Trainer:
         teacher = self.task.teacher
         return objectives.Views(
             embeddings=flat.unflatten(0, (count, len(places))),
-            labels=self.task.labels[places].to(self.device),
-            teacher=None if teacher is None else teacher[places].to(self.device),
+            labels=self.task.labels[places].to(self.device, non_blocking=True),
+            teacher=None if teacher is None else teacher[places].to(self.device, non_blocking=True),
             keys=keys,
         )
 
@@ -174,7 +177,7 @@ class Trainer:
         torch.set_rng_state(state["random"].cpu())
 
 
-def describe(trainer: Trainer, values: dict[str, float], rate: float) -> str:
+def describe(trainer: Trainer, values: dict[str, Tensor], rate: float) -> str:
     """One line of progress with the time left."""
     experiment, progress = trainer.experiment, trainer.progress
     if experiment.samples:
@@ -182,7 +185,7 @@ def describe(trainer: Trainer, values: dict[str, float], rate: float) -> str:
     else:
         left = max(experiment.minutes * 60.0 - progress.elapsed, 0.0)
     size = stage_at(experiment, trainer.share).size
-    parts = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+    parts = " ".join(f"{name} {float(value):.4f}" for name, value in values.items())
     return (
         f"step {progress.step} epoch {trainer.sampler.epochs} size {size} {parts} "
         f"lr {learning_rate(experiment, trainer.share):.2e} {rate:.0f}/s "
@@ -216,7 +219,7 @@ def train(trainer: Trainer, folder: Path, report: Report, interim: Path | None =
 
 def run(trainer: Trainer, folder: Path, report: Report, interim: Path | None) -> None:
     """Step until the budget is spent, telling how it goes."""
-    smooth: dict[str, float] = {}
+    smooth: dict[str, Tensor] = {}
     told, seen, due = time.perf_counter(), trainer.progress.samples, trainer.progress.elapsed
     due += trainer.experiment.evaluate_every * 60.0
     while trainer.share < 1.0:

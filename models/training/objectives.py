@@ -169,12 +169,14 @@ class AdditiveMarginSoftmax(Objective):
         self.scale = scale
 
     def forward(self, views: Views) -> Tensor:
-        vectors, labels = labelled(views)
-        if len(labels) == 0:
-            return nothing(views)
-        cosine = vectors @ functional.normalize(self.centres, dim=1).T
-        penalty = functional.one_hot(labels, cosine.shape[1]) * self.margin
-        return functional.cross_entropy(self.scale * (cosine - penalty), labels)
+        labels = views.labels.repeat(views.embeddings.shape[0])
+        cosine = views.embeddings.flatten(0, 1) @ functional.normalize(self.centres, dim=1).T
+        known = labels >= 0
+        own = labels.clamp_min(0)[:, None]
+        cosine = cosine.scatter_add(1, own, -self.margin * known[:, None].to(cosine.dtype))
+        # Every row is computed and the unlabelled ones count for nothing: a GPU need not tell how many they are.
+        summed = functional.cross_entropy(self.scale * cosine, labels, ignore_index=-1, reduction="sum")
+        return summed / known.sum().clamp_min(1)
 
 
 class SimCLR(Objective):
@@ -268,8 +270,8 @@ class RelationalDistillation(Objective):
         count = len(teacher)
         wanted = teacher @ teacher.T
         found = torch.matmul(views.embeddings, views.embeddings.transpose(1, 2))
-        pairs = ~torch.eye(count, dtype=torch.bool, device=teacher.device)
-        return (found - wanted)[:, pairs].square().mean()
+        others = 1.0 - torch.eye(count, device=teacher.device)
+        return ((found - wanted) * others).square().sum() / max(len(found) * count * (count - 1), 1)
 
 
 class ContrastiveDistillation(Objective):
@@ -310,15 +312,15 @@ class Combination(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
 
-    def forward(self, views: Views, weights: dict[str, float]) -> tuple[Tensor, dict[str, float]]:
-        """The weighted loss and each part's own value; parts of weight zero are not computed."""
+    def forward(self, views: Views, weights: dict[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted loss and each part's own value, detached; parts of weight zero are not computed."""
         total = views.embeddings.new_zeros(())
-        values: dict[str, float] = {}
+        values: dict[str, Tensor] = {}
         for name, weight in weights.items():
             if weight != 0.0:
                 value = self.parts[name](views)
                 total = total + weight * value
-                values[name] = float(value.detach())
+                values[name] = value.detach()
         return total, values
 
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,8 @@ def record(experiment: Experiment, trainer: loop.Trainer, found: dict[str, Any],
 def prepare(arguments: argparse.Namespace, report: loop.Report) -> tuple[loop.Trainer, Path]:
     """Set up the trainer the command line asks for, fresh, resumed or from given weights."""
     experiment = load(arguments.configuration)
+    if arguments.minutes:
+        experiment = replace(experiment, minutes=arguments.minutes, samples=0)
     if experiment.task not in TASKS:
         raise ValueError(f"unknown task {experiment.task!r}; choose from {', '.join(TASKS)}")
     torch.set_num_threads(arguments.threads or experiment.threads)
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=default_cache() / "runs")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as configured")
+    parser.add_argument("--minutes", type=float, help="the budget, instead of the configuration's")
     parser.add_argument("--init-from", type=Path, help="model.onnx or checkpoint.pt to begin with")
     parser.add_argument("--grow-from", type=Path, help="the same, of a smaller network, kept as a part of this one")
     parser.add_argument("--cut-from", type=Path, help="the same, of a larger network, of which this one is a part")

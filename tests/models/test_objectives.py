@@ -140,7 +140,7 @@ def test_combination_weighs_its_parts_and_skips_those_of_weight_zero() -> None:
     both = objectives.build({"distillation": {}, "relational_distillation": {}, "simclr": {}}, classes=4, dimension=8)
     views = random_views(views=1)  # SimCLR would fail on one view; its weight is zero
     total, values = both(views, {"distillation": 2.0, "relational_distillation": 0.5, "simclr": 0.0})
-    expected = 2.0 * values["distillation"] + 0.5 * values["relational_distillation"]
+    expected = 2.0 * float(values["distillation"]) + 0.5 * float(values["relational_distillation"])
     assert total.item() == pytest.approx(expected, rel=1e-5)
     assert set(values) == {"distillation", "relational_distillation"}
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.faces_augment import ALIGNED, STORED
+from models.training.prepare_faces import TEACHER_DEVIATION, TEACHER_MEAN
 
 CHIP = 150
 """Side of the crop dlib's network wants."""
@@ -202,8 +203,8 @@ class FaceTeachers(nn.Module):
         self.small, self.large = PlainNetwork(mobilefacenet), DlibEncoder(dlib)
         self.mean: Tensor
         self.deviation: Tensor
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255.0)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255.0)
+        self.register_buffer("mean", torch.from_numpy(TEACHER_MEAN).view(1, 3, 1, 1) * 255.0)
+        self.register_buffer("deviation", torch.from_numpy(TEACHER_DEVIATION).view(1, 3, 1, 1) * 255.0)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()

@@ -30,6 +30,13 @@ from numpy.typing import NDArray
 CROP = 128
 """Side of a stored crop in pixels; the aligned 112-pixel crop is centred in it."""
 
+MARGIN = 8
+"""Pixels around the aligned crop, kept for misalignment."""
+
+TEACHER_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
+TEACHER_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+"""What MobileFaceNet takes from pixels in 0..1, and divides them by."""
+
 TOGETHER = 256
 """Crops embedded at a time."""
 
@@ -71,6 +78,12 @@ def decode_crops(pack: Path, target: Path) -> None:
         list(pool.map(decode, shards))
     array.flush()
     partial.rename(target)
+
+
+def teacher_input(crops: NDArray[np.uint8]) -> Floats:
+    """Aligned crops ``[N, 112, 112, 3]`` as MobileFaceNet's float32 ``[N, 3, 112, 112]`` input."""
+    scaled = crops.astype(np.float32) / 255.0
+    return np.ascontiguousarray(((scaled - TEACHER_MEAN) / TEACHER_DEVIATION).transpose(0, 3, 1, 2))
 
 
 def dlib_network() -> Path:

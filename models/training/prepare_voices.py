@@ -19,6 +19,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,10 @@ def save(target: Path, array: NDArray[np.generic]) -> None:
 def decode_speech(pack: Path, cache: Path) -> None:
     """Write ``voices.npy`` and ``voices-index.npz``."""
     rows = read_index(pack)
-    shards: dict[str, zipfile.ZipFile] = {}
-    clips = []
-    for row in rows:
-        shard = f"speech-{int(row['shard']):02d}.zip"
-        if shard not in shards:
-            shards[shard] = zipfile.ZipFile(pack / shard)
-        clips.append(decode(shards[shard], row["file"]))
+    names = {row["shard"]: f"speech-{int(row['shard']):02d}.zip" for row in rows}
+    shards = {shard: zipfile.ZipFile(pack / name) for shard, name in names.items()}
+    with ThreadPoolExecutor() as pool:
+        clips = list(pool.map(lambda row: decode(shards[row["shard"]], row["file"]), rows))
     lengths = np.array([len(clip) for clip in clips])
     np.savez(
         cache / "voices-index.npz",

@@ -68,6 +68,39 @@ class Recordings:
         return np.resize(np.roll(clip, int(place * len(clip))), samples)
 
 
+class ResidentAudio:
+    """All training clips and noises in the memory of a GPU, where crops are gathered by index."""
+
+    def __init__(
+        self, packs: list[Recordings], clips: NDArray[np.int64], noises: NDArray[np.int16], device: torch.device
+    ) -> None:
+        self.device = device
+        before = np.cumsum([0, *(len(pack.audio) for pack in packs)])
+        self.audio = torch.cat([torch.from_numpy(np.array(pack.audio)).to(device) for pack in packs])
+        self.noises = torch.from_numpy(noises).to(device)
+        starts = [before[copy] + packs[copy].index["start"][row] for copy, row in clips]
+        lengths = [packs[copy].index["length"][row] for copy, row in clips]
+        self.starts, self.lengths = np.array(starts, np.int64), np.array(lengths, np.int64)
+
+    def _to_device(self, numbers: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(numbers).to(self.device, non_blocking=True)[:, None]
+
+    def crops(self, clips: NDArray[np.int64], samples: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """``samples`` of each clip, from a random place, and as many of a random noise, float32 ``[B, samples]`` both.
+
+        ``clips`` are numbers of training clips. Shorter ones are repeated.
+        """
+        lengths = self.lengths[clips]
+        room = np.where(lengths >= samples, lengths - samples + 1, lengths)
+        offsets = (chance.random(len(clips)) * room).astype(np.int64)
+        step = torch.arange(samples, device=self.device)
+        inside = (self._to_device(offsets) + step) % self._to_device(lengths)
+        speech = self.audio[self._to_device(self.starts[clips]) + inside].float() / 32768
+        rows = chance.integers(len(self.noises), size=len(clips))
+        begins = chance.integers(self.noises.shape[1] - samples, size=len(clips))
+        return speech, self.noises[self._to_device(rows), self._to_device(begins) + step].float()
+
+
 class VoiceTask:
     """Training clips (splits ``train`` and ``unlabelled``) and the development clips of the pack.
 
@@ -101,6 +134,7 @@ class VoiceTask:
         )
         self.rooms = simulate_rooms(300, torch.Generator().manual_seed(7))
         self.room_spectra: dict[int, Tensor] = {}
+        self.resident: ResidentAudio | None = None
         self.noises = self._noises(np.load(cache / "noises.npy", mmap_mode="r"))
 
     def _choose_rows(self, named: int, unlabelled: bool) -> None:
@@ -188,17 +222,24 @@ class VoiceTask:
         crops = [self.noises[row, start : start + samples] for row, start in zip(rows, starts, strict=True)]
         return torch.from_numpy(np.stack(crops)).float()
 
-    def room_spectra_at(self, length: int) -> Tensor:
+    def room_spectra_at(self, length: int, device: torch.device) -> Tensor:
         """Spectra of the rooms at a transform length, made when first asked for."""
         if length not in self.room_spectra:
-            self.room_spectra = {length: torch.fft.rfft(self.rooms, length)}
+            self.room_spectra = {length: torch.fft.rfft(self.rooms, length).to(device)}
         return self.room_spectra[length]
 
     @torch.no_grad()
     def inputs(self, places: Tensor, size: int, device: torch.device) -> Tensor:
         """Log-mel pictures ``[B, 1, bands, size]`` of freshly degraded crops."""
         samples = (size - 1) * HOP + WINDOW
-        rooms = self.room_spectra_at(transform_length(samples))
+        rooms = self.room_spectra_at(transform_length(samples), device)
+        if device.type != "cpu":
+            if self.resident is None:
+                self.resident = ResidentAudio(self.recordings, self.clips, self.noises, device)
+                self.front_end.to(device)
+            chosen = self.draws[places.numpy()]
+            degraded = augment(*self.resident.crops(chosen, samples, self.generator), rooms, self.options)
+            return mask(self.front_end(degraded), self.options.mask)
         maps = []
         # A few crops at a time stay in the processor's cache.
         for part in places.split(16):
@@ -206,7 +247,7 @@ class VoiceTask:
                 self.waveforms(part, samples), self.environments(len(part), samples), rooms, self.options
             )
             maps.append(self.front_end(degraded))
-        return mask(torch.cat(maps), self.options.mask).to(device)
+        return mask(torch.cat(maps), self.options.mask)
 
     def development_clips(self) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
         """The development clips and their subject numbers."""
@@ -238,7 +279,7 @@ class VoiceTask:
             batch = [number for number in order[:32] if len(clips[number]) == length]
             order = order[len(batch) :]
             waveform = torch.from_numpy(np.stack([clips[number] for number in batch]).astype(np.float32) / 32768)
-            maps = self.front_end(waveform).to(device)
+            maps = self.front_end.to(device)(waveform.to(device))
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 raw = encoder(maps)
             found |= dict(zip(batch, functional.normalize(raw.float(), dim=1).cpu(), strict=True))

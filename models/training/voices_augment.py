@@ -59,21 +59,22 @@ def roll_off(frequency: Tensor, corner: Tensor, order: float, rising: bool) -> T
     return (1.0 + ratio.clamp(max=1e3) ** (2 * order)).rsqrt()
 
 
-def channel(count: int, options: VoiceAugmentation) -> Tensor:
+def channel(count: int, options: VoiceAugmentation, device: torch.device) -> Tensor:
     """Magnitude responses ``[count, 257]`` of random microphones and lines, 0 to 8 kHz."""
-    frequency = torch.linspace(0, RATE / 2, 257)
+    frequency = torch.linspace(0, RATE / 2, 257, device=device)
 
     def chosen(share: float) -> Tensor:
-        return torch.rand(count, 1) < share
+        return torch.rand(count, 1, device=device) < share
 
-    response = torch.ones(count, len(frequency))
-    knots = 6.0 * torch.randn(count, 1, 7)
+    response = torch.ones(count, len(frequency), device=device)
+    knots = 6.0 * torch.randn(count, 1, 7, device=device)
     tilt = functional.interpolate(knots, len(frequency), mode="linear", align_corners=True)[:, 0]
     response = torch.where(chosen(options.tilt), 10 ** (tilt.clamp(-15, 15) / 20.0), response)
-    corner = 2_500.0 + 4_500.0 * torch.rand(count, 1)
+    corner = 2_500.0 + 4_500.0 * torch.rand(count, 1, device=device)
     low = roll_off(frequency, corner, 8.0, rising=False)
     response = torch.where(chosen(options.low_pass), response * low, response)
-    line = roll_off(frequency, torch.tensor(300.0), 4.0, True) * roll_off(frequency, torch.tensor(3_400.0), 10.0, False)
+    lowest, highest = frequency.new_full((), 300.0), frequency.new_full((), 3_400.0)
+    line = roll_off(frequency, lowest, 4.0, rising=True) * roll_off(frequency, highest, 10.0, rising=False)
     return torch.where(chosen(options.telephone), response * line, response)
 
 
@@ -97,20 +98,25 @@ def babble(speech: Tensor) -> Tensor:
 def add_noise(speech: Tensor, noise: Tensor, options: VoiceAugmentation) -> Tensor:
     """Speech ``[B, T]`` plus, in some rows, ``noise`` ``[B, T]`` at a random signal-to-noise ratio."""
     low, high = options.snr
-    ratio = low + (high - low) * torch.rand(len(speech), 1)
+    ratio = low + (high - low) * torch.rand(len(speech), 1, device=speech.device)
     wanted = speech.square().mean(1, keepdim=True) * 10 ** (-ratio / 10.0)
     gain = (wanted / noise.square().mean(1, keepdim=True).clamp(min=1e-10)).sqrt()
-    return torch.addcmul(speech, noise, gain * (torch.rand(len(speech), 1) < options.noise))
+    return torch.addcmul(speech, noise, gain * (torch.rand(len(speech), 1, device=speech.device) < options.noise))
+
+
+def chosen_rows(count: int, share: float, device: torch.device) -> Tensor:
+    """Numbers of a random ``share`` of ``count`` rows, drawn on the CPU: a GPU need not tell how many they are."""
+    return (torch.rand(count) < share).nonzero().flatten().to(device, non_blocking=True)
 
 
 def distort(speech: Tensor, options: VoiceAugmentation) -> Tensor:
     """Clip some rows at a share of their peak; give others the steps of an 8-bit mu-law line."""
-    count = len(speech)
-    rows = (torch.rand(count) < options.clipping).nonzero().flatten()
+    rows = chosen_rows(len(speech), options.clipping, speech.device)
     if len(rows):
-        limit = speech[rows].abs().amax(1, keepdim=True).clamp(min=1e-5) * (0.1 + 0.5 * torch.rand(len(rows), 1))
+        share = 0.1 + 0.5 * torch.rand(len(rows), 1, device=speech.device)
+        limit = speech[rows].abs().amax(1, keepdim=True).clamp(min=1e-5) * share
         speech = speech.index_copy(0, rows, torch.minimum(torch.maximum(speech[rows], -limit), limit))
-    rows = (torch.rand(count) < options.coarse).nonzero().flatten()
+    rows = chosen_rows(len(speech), options.coarse, speech.device)
     if len(rows):
         peak = speech[rows].abs().amax(1, keepdim=True).clamp(min=1e-5)
         small = speech[rows] / peak
@@ -139,11 +145,10 @@ def augment(speech: Tensor, noise: Tensor, rooms: Tensor, options: VoiceAugmenta
     if noise_first:
         speech = add_noise(speech, noise, options)
     spectrum = torch.fft.rfft(speech, length)
-    response = channel(count, options)[:, None]
+    response = channel(count, options, speech.device)[:, None]
     spectrum *= functional.interpolate(response, spectrum.shape[1], mode="linear", align_corners=True)[:, 0]
-    inside = (torch.rand(count) < options.room).nonzero().flatten()
-    for row, room in zip(inside.tolist(), torch.randint(len(rooms), (len(inside),)).tolist(), strict=True):
-        spectrum[row] *= rooms[room]
+    inside = chosen_rows(count, options.room, speech.device)
+    spectrum[inside] *= rooms[torch.randint(len(rooms), (len(inside),)).to(speech.device, non_blocking=True)]
     filtered = torch.fft.irfft(spectrum, length)[:, :samples]
     # Noise that came before the filter passed through the same room and line; otherwise it is added behind it.
     return distort(filtered if noise_first else add_noise(filtered, noise, options), options)
@@ -152,11 +157,12 @@ def augment(speech: Tensor, noise: Tensor, rooms: Tensor, options: VoiceAugmenta
 def mask(maps: Tensor, share: float) -> Tensor:
     """Hide one band (up to 8 rows) and one stretch (up to 20 frames) in some log-mel pictures."""
     count, _, bands, frames = maps.shape
-    chosen = torch.rand(count, 1) < share
+    device = maps.device
+    chosen = torch.rand(count, 1, device=device) < share
     for size, widest, shape in ((bands, 8, (count, 1, bands, 1)), (frames, 20, (count, 1, 1, frames))):
-        width = torch.rand(count, 1) * widest
-        start = torch.rand(count, 1) * (size - width)
-        place = torch.arange(size)[None]
+        width = torch.rand(count, 1, device=device) * widest
+        start = torch.rand(count, 1, device=device) * (size - width)
+        place = torch.arange(size, device=device)[None]
         hidden = (place >= start) & (place < start + width) & chosen
         maps = maps.masked_fill(hidden.view(shape), 0.0)
     return maps

@@ -16,7 +16,7 @@ from models.training import voices_augment as degrade  # noqa: E402
 from models.training.backbones import build  # noqa: E402
 from models.training.config import load  # noqa: E402
 from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph  # noqa: E402
-from models.training.voices import VoiceTask, export_voice, held_out_speakers  # noqa: E402
+from models.training.voices import ResidentAudio, VoiceTask, export_voice, held_out_speakers  # noqa: E402
 from models.training.voices_quantise import quantise_voice  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -133,7 +133,7 @@ def test_noise_is_mixed_at_the_ratio_asked_for() -> None:
 
 def test_the_telephone_keeps_its_band_and_nothing_else() -> None:
     only = degrade.VoiceAugmentation(room=0, telephone=1, low_pass=0, tilt=0, noise=0, clipping=0, coarse=0)
-    response = degrade.channel(2, only)
+    response = degrade.channel(2, only, torch.device("cpu"))
     hertz = torch.linspace(0, 8_000, 257)
     assert response[:, (hertz > 500) & (hertz < 2_800)].min() > 0.8
     assert response[:, hertz > 4_500].max() < 0.1
@@ -241,3 +241,29 @@ def test_a_batch_of_training_is_degraded_pictures_of_the_size_asked_for(tmp_path
     assert maps.shape == (20, 1, 24, 110)
     assert torch.isfinite(maps).all()
     assert maps.std() > 0.1
+
+
+class Pack:
+    """Clips one after the other, as a decoded pack keeps them."""
+
+    def __init__(self, clips: list[np.ndarray]) -> None:
+        lengths = np.array([len(clip) for clip in clips])
+        self.audio = np.concatenate(clips).astype(np.int16)
+        self.index = {"start": np.cumsum(lengths) - lengths, "length": lengths}
+
+
+def test_crops_gathered_on_a_device_lie_inside_their_clips() -> None:
+    long, short = np.arange(1_000, 6_000), np.arange(-300, -50)
+    packs = [Pack([np.full(70, 9), long]), Pack([short])]
+    noises = np.arange(4 * 2_000).reshape(4, 2_000).astype(np.int16)
+    places = np.array([(0, 1), (1, 0)])
+    audio = ResidentAudio(packs, places, noises, torch.device("cpu"))  # type: ignore[arg-type]
+    speech, noise = audio.crops(np.array([0, 1, 0, 1]), 800, np.random.default_rng(0))
+    found = (speech * 32768).round().numpy()
+    assert (np.diff(found[[0, 2]], axis=1) == 1).all(), "a long clip gives a stretch of it"
+    assert found[[0, 2]].min() >= 1_000
+    assert found[[0, 2]].max() < 6_000
+    assert set(found[1]) == set(short), "a short clip is repeated"
+    assert (np.isin(np.diff(found[1]), (1, 1 - len(short)))).all()
+    assert (np.diff(noise.numpy(), axis=1) == 1).all()
+    assert found[0, 0] != found[2, 0], "each time from another place"

@@ -30,6 +30,9 @@ HELD_OUT_EVERY = 6
 
 HELD_OUT_CROP = 3 * 16_000
 
+QUARTER = 4_000
+"""Samples in a quarter of a second."""
+
 NOISE_HELD_OUT_EVERY = 5
 """Every fifth noise clip stays out of training, for measurements."""
 
@@ -270,13 +273,17 @@ class VoiceTask:
 
     @torch.no_grad()
     def embed(self, encoder: nn.Module, clips: list[NDArray[np.int16]], device: torch.device) -> NDArray[np.float32]:
-        """Unit embeddings ``[N, D]`` of whole clips; equal lengths share a batch."""
+        """Unit embeddings ``[N, D]`` of clips; equal lengths share a batch.
+
+        Clips are cut to whole quarters of a second: few clips are equally long, and batches of one are slow.
+        """
         encoder.eval()
+        clips = [clip[: len(clip) // QUARTER * QUARTER or len(clip)] for clip in clips]
         found: dict[int, Tensor] = {}
         order = sorted(range(len(clips)), key=lambda number: len(clips[number]))
         while order:
             length = len(clips[order[0]])
-            batch = [number for number in order[:32] if len(clips[number]) == length]
+            batch = [number for number in order[:64] if len(clips[number]) == length]
             order = order[len(batch) :]
             waveform = torch.from_numpy(np.stack([clips[number] for number in batch]).astype(np.float32) / 32768)
             maps = self.front_end.to(device)(waveform.to(device))

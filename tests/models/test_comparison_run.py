@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,22 @@ def test_a_start_after_an_interruption_runs_the_rest_alone(tmp_path: Path) -> No
     runner(tmp_path, rest).everything()
     assert rest == ["distillation-1", "distillation-2"]
     assert len(lines(tmp_path)) == 3
+
+
+def test_results_left_out_are_recorded_by_a_second_start(tmp_path: Path) -> None:
+    replace(runner(tmp_path, []), results=None).everything()
+    assert not (tmp_path / "results.jsonl").exists()
+    again: list[str] = []
+    runner(tmp_path, again).everything()
+    assert again == []
+    assert len(lines(tmp_path)) == 3
+
+
+def test_no_training_begins_when_the_time_is_over(tmp_path: Path) -> None:
+    started: list[str] = []
+    with pytest.raises(TimeoutError, match=r"simclr-1.*left for another start"):
+        replace(runner(tmp_path, started), ends=time.monotonic()).everything()
+    assert len(started) == 1, "the task of the references alone"
 
 
 def test_a_training_whose_configuration_changed_starts_again(tmp_path: Path) -> None:

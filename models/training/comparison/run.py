@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import signal
 import sys
@@ -48,13 +49,18 @@ def keep(folder: Path, embeddings: Any, subjects: Any, found: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class Runner:
-    """A comparison and where its runs (``folder``) and its recorded lines (``results``) go."""
+    """A comparison and where its runs (``folder``) and its recorded lines (``results``) go.
+
+    Without ``results`` nothing is recorded yet. No training begins after ``ends`` (``time.monotonic``).
+    """
 
     comparison: Comparison
     folder: Path
-    results: Path
+    results: Path | None
     make_task: Callable[[Experiment], Task]
     say: loop.Report
+    device: str = "cpu"
+    ends: float = math.inf
 
     def everything(self) -> None:
         """References, then every contender once, then the further seeds."""
@@ -76,7 +82,7 @@ class Runner:
         """The learning rate of the lower EER after a short training."""
         seed = self.comparison.contender[name].seeds[0]
         tried = {
-            rate: self.trained(self.experiment(name, rate, seed, trial=True))[0]["development"]["eer"]
+            rate: self.trained(self.experiment(name, rate, seed, trial=True))["development"]["eer"]
             for rate in self.comparison.learning_rates
         }
         return min(tried, key=lambda rate: tried[rate])
@@ -84,22 +90,26 @@ class Runner:
     def whole(self, name: str, rate: float, seed: int) -> None:
         """A contender's whole training, recorded when it has just ended."""
         experiment = self.experiment(name, rate, seed)
-        found, fresh = self.trained(experiment)
-        if fresh:
+        found = self.trained(experiment)
+        recorded = self.folder / experiment.name / "recorded"
+        if self.results is not None and not recorded.exists():
             self.record(name, self.folder / experiment.name, found)
+            recorded.touch()
 
-    def trained(self, experiment: Experiment) -> tuple[dict[str, Any], bool]:
-        """What a training found, and whether it ran (or went on) just now instead of being read."""
+    def trained(self, experiment: Experiment) -> dict[str, Any]:
+        """What a training found, now or earlier. Raises TimeoutError when it would have to begin too late."""
         folder = self.folder / experiment.name
         wanted = json.loads(json.dumps(asdict(experiment)))
         configuration, finished = folder / "configuration.json", folder / "finished.json"
         if configuration.exists() and json.loads(configuration.read_text(encoding="utf-8")) != wanted:
             shutil.rmtree(folder)
         if finished.exists():
-            return json.loads(finished.read_text(encoding="utf-8")), False
+            return dict(json.loads(finished.read_text(encoding="utf-8")))
+        if time.monotonic() > self.ends:
+            raise TimeoutError(f"{experiment.name} and what follows are left for another start: the time is over")
         folder.mkdir(parents=True, exist_ok=True)
         configuration.write_text(json.dumps(wanted), encoding="utf-8")
-        trainer = loop.Trainer(experiment, self.make_task(experiment), torch.device("cpu"))
+        trainer = loop.Trainer(experiment, self.make_task(experiment), torch.device(self.device))
         if (folder / "checkpoint.pt").exists():
             trainer.restore(folder / "checkpoint.pt")
         self.say(f"{experiment.name}: from {trainer.share:.0%}")
@@ -115,7 +125,7 @@ class Runner:
         }
         keep(folder, embeddings, subjects, found)
         self.say(f"{experiment.name}: {found}")
-        return found, True
+        return found
 
     def references(self) -> None:
         """The untrained network and the teacher on the development split, once."""
@@ -123,7 +133,7 @@ class Runner:
             return
         experiment = self.experiment(next(iter(self.comparison.contender)), rate=1e-3, seed=1)
         task = self.make_task(experiment)
-        trainer = loop.Trainer(experiment, task, torch.device("cpu"))
+        trainer = loop.Trainer(experiment, task, torch.device(self.device))
         embeddings, subjects = task.development(trainer.averaged, trainer.device, self.comparison.size)
         if task.dev_teacher is not None:
             keep(self.folder / "teacher", task.dev_teacher, subjects, {})
@@ -131,6 +141,7 @@ class Runner:
 
     def record(self, name: str, folder: Path, found: dict[str, Any]) -> None:
         """Append one short line on a whole training: rates, and their 95 % intervals over subjects."""
+        assert self.results is not None
         with np.load(folder / "development.npz") as stored:
             spread = intervals(all_pairs(stored["embeddings"], stored["subjects"]))
         line: dict[str, Any] = {"experiment": f"comparison/{self.comparison.name}/{name}"} | found
@@ -140,9 +151,17 @@ class Runner:
             stream.write(json.dumps(line) + "\n")
 
 
-def task_of(experiment: Experiment) -> Task:
-    """The data of an experiment."""
-    return TASKS[experiment.task](experiment.data, experiment.augmentation)
+@dataclass
+class Tasks:
+    """The data of experiments; one that asks for the same as the last gets the same."""
+
+    last: tuple[str, Task] | None = None
+
+    def __call__(self, experiment: Experiment) -> Task:
+        asked = repr((experiment.task, experiment.data, experiment.augmentation))
+        if self.last is None or self.last[0] != asked:
+            self.last = (asked, TASKS[experiment.task](experiment.data, experiment.augmentation))
+        return self.last[1]
 
 
 def main() -> None:
@@ -151,6 +170,9 @@ def main() -> None:
     parser.add_argument("comparison", type=Path)
     parser.add_argument("--runs", type=Path, default=default_cache() / "runs" / "comparison")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--unrecorded", action="store_true", help="leave the results to a second start: intervals cost")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no training after this time")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -162,7 +184,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     try:
         comparison = load(arguments.comparison)
-        Runner(comparison, arguments.runs / comparison.name, arguments.results, task_of, say).everything()
+        results = None if arguments.unrecorded else arguments.results
+        ends = time.monotonic() + arguments.seconds
+        folder = arguments.runs / comparison.name
+        Runner(comparison, folder, results, Tasks(), say, arguments.device, ends).everything()
+    except TimeoutError as late:
+        say(str(late))
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
 

@@ -109,12 +109,12 @@ def _place(
         else:
             side = float(np.sqrt(face[2] * face[3]))
             largest = min(0.95 * room, 6.0 * side)
-            smallest = 18.0 if rng.random() < 0.5 else 0.4 * room
+            smallest = 14.0 if rng.random() < 0.5 else 0.4 * room
             target = np.exp(rng.uniform(np.log(min(smallest, largest)), np.log(largest)))
             scale = target / side
             spread = max(0.0, room - target) / 2 / scale
             centre = face[:2] + face[2:4] / 2 + rng.uniform(-1, 1, 2) * spread
-    roll = np.deg2rad(rng.uniform(-40, 40) if rng.random() < 0.4 else rng.normal(0, 6))
+    roll = np.deg2rad(rng.uniform(-50, 50) if rng.random() < 0.5 else rng.normal(0, 6))
     if scale < 0.5:  # shrink by area first: a bilinear warp alone would alias
         source = cv2.resize(source, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
     pre = source.shape[1] / width

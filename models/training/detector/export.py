@@ -8,6 +8,7 @@ version of a tracer.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def _normalised_stem(detector: Detector) -> tuple[Array, Array]:
 
 def build(detector: Detector) -> onnx.ModelProto:
     """The ONNX model of a trained detector; height, width and batch are free."""
-    detector = detector.eval().cpu()
+    detector = copy.deepcopy(detector).eval().cpu()  # a training goes on with its own, where it is
     g = _Graph()
     x = g.node("Sub", ["input", g.constant("mid_grey", np.full((1, 1, 1, 1), 127.5, np.float32))], "centred")
     x = g.node("Relu", [g.conv(x, "stem", *_normalised_stem(detector), stride=2, groups=1)], "stem.relu")

@@ -29,7 +29,7 @@ from .teacher import Lesson, Teacher, lesson
 
 # (picture side, pictures per step, weight of the draw): mostly small pictures, which teach
 # most per second; now and then large ones, for faces that fill a photograph.
-SIZES = ((192, 32, 0.45), (256, 18, 0.35), (320, 12, 0.15), (480, 5, 0.05))
+SIZES = ((192, 64, 0.35), (256, 36, 0.3), (320, 24, 0.2), (480, 10, 0.1), (640, 6, 0.05))
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,10 @@ def load_pools(shared: Path, cache: Path, recipe: Recipe) -> Pools:
     return Pools([p for p in photos if len(p.faces)], crops, [p for p in photos if not len(p.faces)])
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a half cosine down to 1 % of the peak."""
-    if step < recipe.warmup:
-        return recipe.rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+def learning_rate(step: int, share: float, recipe: Recipe) -> float:
+    """Linear warm-up, then a half cosine down to 1 % of the peak; ``share`` (0..1) of the run is done."""
+    rising = min(1.0, (step + 1) / recipe.warmup)
+    return recipe.rate * rising * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
 class Run:
@@ -121,13 +119,13 @@ class Run:
             [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}], lr=recipe.rate
         )
 
-    def learn(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step."""
+    def learn(self, batch: Batch, share: float) -> dict[str, Tensor]:
+        """One optimiser step, ``share`` (0..1) of the run being done."""
         size, pixels, score, near, target, hints = batch
         device = self.device
         x = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, self.recipe)
+            group["lr"] = learning_rate(self.step, share, self.recipe)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16):
             maps, features = self.network.study(x.contiguous(memory_format=torch.channels_last))
@@ -142,7 +140,7 @@ class Run:
         self.optimiser.step()
         self.step += 1
         self._average()
-        return {k: float(v.detach()) for k, v in parts.items()}
+        return {k: v.detach() for k, v in parts.items()}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -186,6 +184,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder of data/ and teachers/")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and the ONNX file")
     parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end by then, however few steps were made")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
     parser.add_argument("--guidance", type=float, default=defaults.guidance, help="weight of the teacher's features")
@@ -212,22 +211,26 @@ def main() -> None:
         num_workers=args.workers,
         prefetch_factor=4 if args.workers else None,
     )
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor | float] = {}
     started = time.monotonic()
     for batch in batches:
-        for name, value in run.learn(batch).items():
+        share = max(run.step / recipe.steps, (time.monotonic() - started) / (60 * args.minutes))
+        for name, value in run.learn(batch, share).items():
             sums[name] = sums.get(name, 0.0) + value
+        over = share >= 1.0 or run.step == recipe.steps
         if run.step % 50 == 0:
             line = f"step {run.step} {time.monotonic() - started:.0f}s " + " ".join(
-                f"{k} {v / 50:.4f}" for k, v in sums.items()
+                f"{k} {float(v) / 50:.4f}" for k, v in sums.items()
             )
             print(line, flush=True)
             sums = {}
-        if run.step % args.every == 0 or run.step == recipe.steps:
+        if run.step % args.every == 0 or over:
             run.save(checkpoint)
             export.save(run.average, args.out / "model.onnx")
             if args.interim:
                 export.save(run.average, args.interim)
+        if over:
+            break
 
 
 if __name__ == "__main__":

@@ -196,6 +196,7 @@ def main() -> None:
     args = parser.parse_args()
 
     recipe = Recipe(steps=args.steps, seed=args.seed, rate=args.rate, guidance=args.guidance)
+    cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     run = Run(recipe, torch.device(args.device))
@@ -209,6 +210,8 @@ def main() -> None:
         batch_size=None,
         sampler=range(run.step, recipe.steps),
         num_workers=args.workers,
+        # A forked process would wait for ever for the threads of OpenCV and of CUDA that were not copied with it.
+        multiprocessing_context="spawn" if args.workers else None,
         prefetch_factor=4 if args.workers else None,
     )
     sums: dict[str, Tensor | float] = {}

@@ -1,147 +1,194 @@
-"""Training pictures: geometry, light, sensor, occlusion. Every draw comes from one generator."""
+"""What the training pictures show: which photographs, where, how large and turned, what covers a face.
+
+A plan of a batch holds numbers only and is drawn on the processor, from one generator; ``render``
+makes the pictures of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from .data import FACE_SCORE, Floats, Photo, Pixels
+from .data import FACE_SCORE, Floats, Photo
 
 SMALLEST_FACE = 9.0  # pixels; smaller faces are neither taught nor punished
 VISIBLE_POSITIVE = 0.65  # share of the box that must be in the picture to teach it as a face
 VISIBLE_IGNORED = 0.2  # below this share the rest of a face is background
 MIRRORED = np.array([1, 0, 2, 4, 3])  # landmark order after a left-right flip
+TILES = 9  # at most three by three photographs in a picture
+LEVELS = 4  # sizes at which the photographs are kept, each half of the one before
+COVERS = 6  # at most so many painted polygons in a picture
+CORNERS = 6  # of each
+NEVER = 1e9  # a cut that no pixel reaches
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass
-class Scene:
-    """A training picture: ``clean`` uint8 [S, S, 3] BGR, as the teacher sees it; ``faces`` float32
-    [K, 15] as in :class:`Photo`, score 1 for a face to learn and 0 for a region to leave alone."""
+class Plan:
+    """A batch of N square pictures of ``size`` pixels.
 
-    clean: Pixels
+    Tiles T are numbered by row of three; ``cuts`` float32 [N, 2, 2] are the columns and the rows at which the second
+    and the third begin. Each shows picture ``number`` int64 [N, T] at ``level`` int64 [N, T]; ``matrix`` float32
+    [N, T, 6] leads from a pixel to the place there. ``ground`` float32 [N, 5] is colour, slope and roughness of what is
+    behind them, or else photograph ``behind`` int64 [N] (-1 none), which has no faces; ``window`` float32 [N, 3] is
+    the size of a pixel in it and the place of the first. ``faces`` float32 [N, K, 15] are box, landmarks and role: 1
+    learn, 0 leave alone, -1 none. ``covers`` float32 [N, COVERS, CORNERS, 2] are ``covered`` int64 [N] convex polygons
+    of ``colour`` float32 [N, COVERS, 3]. ``blur`` float32 [N] is the deviation in pixels; pictures that are ``clean``
+    bool [N] stay as the teacher sees them.
+    """
+
+    size: int
+    seed: int
+    number: NDArray[np.int64]
+    level: NDArray[np.int64]
+    matrix: Floats
+    cuts: Floats
+    ground: Floats
+    behind: NDArray[np.int64]
+    window: Floats
     faces: Floats
-
-
-def compose(photos: Pools, size: int, rng: np.random.Generator) -> Scene:
-    """One random training picture of ``size`` x ``size`` pixels."""
-    canvas = _ground(size, rng)
-    kind = rng.random()
-    if kind < 0.55:  # a grid of pictures: most faces per pixel, so most to learn per second
-        across = int(rng.integers(2, 4))
-        cuts = np.linspace(0, size, across + 1) + np.r_[0, rng.uniform(-0.12, 0.12, across - 1) * size / across, 0]
-        x = [round(v) for v in cuts]
-        tiles = [(x[i], x[j], x[i + 1], x[j + 1]) for j in range(across) for i in range(across)]
-    else:
-        tiles = [(0, 0, size, size)]
-    faces = []
-    for tile in tiles:
-        whole = rng.random() < 0.35
-        photo = photos.any(rng) if whole else photos.with_face(rng)
-        faces.append(_place(canvas, tile, photo, rng, whole))
-    return Scene(canvas, np.concatenate(faces))
-
-
-def disturb(scene: Scene, rng: np.random.Generator) -> Pixels:
-    """What a camera makes of the scene: most often with occlusion, light and noise, else the clean picture."""
-    if rng.random() < 0.3:
-        return scene.clean
-    pixels = scene.clean.copy()
-    if rng.random() < 0.25:
-        _occlude(pixels, scene.faces, rng)
-    return photometric(pixels, rng)
+    covers: Floats
+    covered: NDArray[np.int64]
+    colour: Floats
+    blur: Floats
+    clean: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What training draws from: photographs, face crops, photographs without a face."""
+    """What training draws from: ``photos`` in the order of the atlas, their widths and heights ``extents`` [P, 2], and
+    the numbers of those with a face, of masked faces, of crops, and of those without a face."""
 
     photos: list[Photo]
-    crops: list[Photo]
-    empty: list[Photo]
+    extents: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    masked: NDArray[np.int64]
+    crops: NDArray[np.int64]
+    empty: NDArray[np.int64]
 
-    def with_face(self, rng: np.random.Generator) -> Photo:
-        """Mostly something that has a face."""
-        draw = rng.random()
-        pool = self.photos if draw < 0.5 else self.crops if draw < 0.95 else self.empty
-        return pool[int(rng.integers(len(pool)))]
+    @classmethod
+    def of(cls, photos: list[Photo], extents: NDArray[np.int64]) -> Pools:
+        """Sort the photographs into pools."""
+        crop = np.array([p.source == "crop" for p in photos])
+        some = np.array([len(p.faces) > 0 for p in photos])
+        masked = np.array([p.source == "masked" for p in photos])
+        pools = (~crop & some, masked & some, crop, ~crop & ~some)
+        return cls(photos, extents, *(np.flatnonzero(pool) for pool in pools))
 
-    def any(self, rng: np.random.Generator) -> Photo:
-        """Anything, a face or not."""
-        draw = rng.random()
-        pool = self.photos if draw < 0.55 else self.crops if draw < 0.65 else self.empty
-        return pool[int(rng.integers(len(pool)))]
+    def draw(self, whole: bool, rng: np.random.Generator) -> int:
+        """A photograph; most often with a face, when it is not shown ``whole``."""
+        shares = (0.45, 0.1, 0.1, 0.35) if whole else (0.42, 0.12, 0.41, 0.05)
+        pools = (self.seen, self.masked, self.crops, self.empty)
+        pool = pools[int(np.searchsorted(np.cumsum(shares)[:-1], rng.random(), side="right"))]
+        pool = pool if len(pool) else np.arange(len(self.photos))
+        return int(pool[int(rng.integers(len(pool)))])
 
 
-def _ground(size: int, rng: np.random.Generator) -> Pixels:
-    """A plain, graded or noisy ground: black and white are common in real padding."""
+def compose(pools: Pools, size: int, count: int, seed: int) -> Plan:
+    """The plan of ``count`` random pictures of ``size`` x ``size`` pixels."""
+    rng = np.random.default_rng(seed)
+    plan = Plan(
+        size, seed,
+        number=np.zeros((count, TILES), np.int64), level=np.zeros((count, TILES), np.int64),
+        matrix=np.zeros((count, TILES, 6), np.float32), cuts=np.full((count, 2, 2), NEVER, np.float32),
+        ground=np.zeros((count, 5), np.float32), behind=np.full(count, -1), window=np.zeros((count, 3), np.float32),
+        faces=np.zeros((0, 0, 15), np.float32),
+        covers=np.zeros((count, COVERS, CORNERS, 2), np.float32), covered=np.zeros(count, np.int64),
+        colour=np.zeros((count, COVERS, 3), np.float32),
+        blur=np.where(rng.random(count) < 0.15, rng.uniform(0.5, 2.5, count), 0).astype(np.float32),
+        clean=rng.random(count) < 0.2,
+    )  # fmt: skip
+    every = [_fill(plan, i, pools, rng) for i in range(count)]
+    plan.faces = np.full((count, max(1, *(len(f) for f in every)), 15), -1, np.float32)
+    for i, faces in enumerate(every):
+        plan.faces[i, : len(faces)] = faces
+        if rng.random() < 0.35:
+            _cover(plan, i, faces, rng)
+    return plan
+
+
+def _fill(plan: Plan, i: int, pools: Pools, rng: np.random.Generator) -> Floats:
+    """Choose ground and photographs of picture ``i``; its faces."""
+    size = plan.size
     colour = rng.choice([0.0, 255.0, 127.0]) if rng.random() < 0.5 else rng.uniform(0, 255, 3)
-    ground = np.broadcast_to(np.asarray(colour, np.float32), (size, size, 3)).copy()
-    if rng.random() < 0.3:
-        ground += rng.uniform(-60, 60) * np.linspace(-1, 1, size, dtype=np.float32)[:, None, None]
-    if rng.random() < 0.2:
-        ground += rng.normal(0, rng.uniform(2, 30), ground.shape).astype(np.float32)
-    return np.clip(ground, 0, 255).astype(np.uint8)
+    plan.ground[i, :3] = colour
+    plan.ground[i, 3] = rng.uniform(-60, 60) if rng.random() < 0.3 else 0
+    plan.ground[i, 4] = rng.uniform(2, 30) if rng.random() < 0.2 else 0
+    if rng.random() < 0.5 and len(pools.empty):
+        plan.behind[i] = pools.empty[int(rng.integers(len(pools.empty)))]
+        extent = pools.extents[plan.behind[i]]
+        zoom = extent.min() / size * np.exp(rng.uniform(-0.7, 0))
+        corner = rng.uniform(0, 1, 2) * (extent - 1 - zoom * (size - 1))
+        plan.window[i] = (zoom, *corner)
+    across = 1
+    if rng.random() < (0.55 if size < 400 else 0.25):  # a grid: most faces per pixel, so most to learn
+        across = int(rng.integers(2, 4))
+        inner = np.linspace(0, size, across + 1)[1:-1]
+        plan.cuts[i, :, : across - 1] = np.round(inner + rng.uniform(-0.12, 0.12, across - 1) * size / across)
+    edges = [0.0, *plan.cuts[i, 0, : across - 1], float(size)]
+    faces = []
+    for row in range(across):
+        for column in range(across):
+            tile = (edges[column], edges[row], edges[column + 1], edges[row + 1])
+            faces.append(_place(plan, (i, 3 * row + column), tile, pools, rng))
+    return np.concatenate(faces)
 
 
 def _place(
-    canvas: Pixels, tile: tuple[int, int, int, int], photo: Photo, rng: np.random.Generator, whole: bool
+    plan: Plan, where: tuple[int, int], tile: tuple[float, ...], pools: Pools, rng: np.random.Generator
 ) -> Floats:
-    """Warp ``photo`` into a tile of the canvas; ``whole`` shows the picture, otherwise one face leads.
-
-    Returns its faces in canvas coordinates, as in :class:`Scene`.
-    """
+    """Choose what a tile shows: the whole of a photograph, or one face that leads. Its faces in the picture."""
     x0, y0, x1, y1 = tile
-    source = photo.pixels()
-    height, width = source.shape[:2]
+    whole = rng.random() < 0.35
+    number = pools.draw(whole, rng)
+    photo, extent = pools.photos[number], pools.extents[number].astype(float)
     room = min(x1 - x0, y1 - y0)
+    certain = photo.certain
+    centre, scale = extent / 2, room / extent.max()
     if whole:
-        scale = room / max(height, width) * np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
-        centre = np.array([width, height]) * rng.uniform(0.35, 0.65, 2)
-    else:
-        certain = photo.certain
-        face = certain[int(rng.integers(len(certain)))] if len(certain) else None
-        if face is None:
-            scale, centre = room / max(height, width), np.array([width, height]) / 2
-        else:
-            side = float(np.sqrt(face[2] * face[3]))
-            largest = min(0.95 * room, 6.0 * side)
-            smallest = 14.0 if rng.random() < 0.5 else 0.4 * room
-            target = np.exp(rng.uniform(np.log(min(smallest, largest)), np.log(largest)))
-            scale = target / side
-            spread = max(0.0, room - target) / 2 / scale
-            centre = face[:2] + face[2:4] / 2 + rng.uniform(-1, 1, 2) * spread
-    roll = np.deg2rad(rng.uniform(-50, 50) if rng.random() < 0.5 else rng.normal(0, 6))
-    if scale < 0.5:  # shrink by area first: a bilinear warp alone would alias
-        source = cv2.resize(source, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
-    pre = source.shape[1] / width
+        scale *= np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
+        centre = extent * rng.uniform(0.35, 0.65, 2)
+    elif len(certain):
+        face = certain[int(rng.integers(len(certain)))]
+        side = float(np.sqrt(face[2] * face[3]))
+        target = _side(room, side, rng)
+        scale = target / side
+        spread = max(0.0, room - target) / 2 / scale
+        centre = face[:2] + face[2:4] / 2 + rng.uniform(-1, 1, 2) * spread
+    roll = np.deg2rad(rng.uniform(-60, 60) if rng.random() < 0.4 else rng.normal(0, 7))
     flip = -1.0 if rng.random() < 0.5 else 1.0
     linear = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]]) @ np.diag([flip, 1.0])
-    middle = np.array([(x1 - x0) / 2, (y1 - y0) / 2])
-    matrix = np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
-    warp = matrix.copy()
-    warp[:, :2] /= pre
-    view = np.ascontiguousarray(canvas[y0:y1, x0:x1])
-    cv2.warpAffine(
-        source, warp, (x1 - x0, y1 - y0), dst=view, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
-    )
-    canvas[y0:y1, x0:x1] = view
-    faces = transform_faces(photo.faces, matrix, flip < 0)
+    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    forth = np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
+    level = int(np.clip(np.floor(-np.log2(scale) + rng.uniform(0.1, 0.6)), 0, LEVELS - 1))
+    back = np.linalg.inv(linear)
+    # Pixel centres: place p of the full picture is (p + .5) / 2**level - .5 of a smaller one.
+    shift = (0.5 - back @ forth[:, 2]) / 2**level - 0.5
+    plan.number[where], plan.level[where] = number, level
+    plan.matrix[where] = np.concatenate([back / 2**level, shift[:, None]], axis=1).ravel()
+    faces = transform_faces(photo.faces, forth, flip < 0)
     cut = photo.source == "crop"  # its box reaches past the crop by nature
-    faces[:, 14] = [_role(f, s, (x1 - x0, y1 - y0), cut) for f, s in zip(faces, photo.faces[:, 14], strict=True)]
-    faces = faces[faces[:, 14] >= 0]
-    faces[:, :14] += np.array([x0, y0, 0, 0] + [x0, y0] * 5, np.float32)
-    return faces
+    faces[:, 14] = [_role(f, s, tile, cut) for f, s in zip(faces, photo.faces[:, 14], strict=True)]
+    return faces[faces[:, 14] >= 0]
 
 
-def _role(face: Floats, label: float, extent: tuple[int, int], cut: bool) -> float:
+def _side(room: float, side: float, rng: np.random.Generator) -> float:
+    """How large the leading face shall be in so much room, in pixels: small, any size, or filling the room."""
+    largest = min(0.97 * room, 8.0 * side)
+    draw = rng.random()
+    low, high = (10.0, 36.0) if draw < 0.35 else (18.0, largest) if draw < 0.6 else (0.45 * room, largest)
+    high = min(high, largest)
+    return float(np.exp(rng.uniform(np.log(min(low, high)), np.log(high))))
+
+
+def _role(face: Floats, label: float, tile: tuple[float, ...], cut: bool) -> float:
     """1 learn, 0 leave alone, -1 drop: by label, size and how much of the box is in view."""
     x, y, w, h = (float(v) for v in face[:4])
-    seen_x = max(0.0, min(x + w, extent[0]) - max(x, 0.0))
-    seen_y = max(0.0, min(y + h, extent[1]) - max(y, 0.0))
+    seen_x = max(0.0, min(x + w, tile[2]) - max(x, tile[0]))
+    seen_y = max(0.0, min(y + h, tile[3]) - max(y, tile[1]))
     seen = seen_x * seen_y / max(w * h, 1e-6)
     if seen < VISIBLE_IGNORED:
         return -1.0
@@ -176,56 +223,33 @@ def mask_outline(points: Floats, rng: np.random.Generator) -> Matrix:
     ])  # fmt: skip
 
 
-def _occlude(pixels: Pixels, faces: Floats, rng: np.random.Generator) -> None:
-    """Cover part of each face: a cloth over mouth and nose, dark glasses, or a block."""
+def _cover(plan: Plan, i: int, faces: Floats, rng: np.random.Generator) -> None:
+    """Cover part of faces: a cloth over mouth and nose, dark glasses, or a block."""
     for face in faces:
-        if face[14] < 1 or rng.random() < 0.4:
+        count = int(plan.covered[i])
+        if count == COVERS:
+            return
+        if face[14] < 1 or rng.random() < 0.35:
             continue
         points = face[4:14].reshape(5, 2)
         across = points[1] - points[0]
         down = (points[3] + points[4]) / 2 - (points[0] + points[1]) / 2
-        colour = tuple(
-            float(v) for v in (rng.uniform(0, 255, 3) if rng.random() < 0.6 else rng.uniform(120, 255, 1).repeat(3))
-        )
         kind = rng.random()
-        if kind < 0.6:
+        if kind < 0.65:
             polygon = mask_outline(points, rng)
-        elif kind < 0.8:
+        elif kind < 0.85:
             half, tall = 0.32 * across, rng.uniform(0.18, 0.3) * down
             left, right = points[0] - half, points[1] + half
-            polygon = np.array([left - tall, right - tall, right + tall, left + tall])
+            polygon = _hexagon(left - tall, right - tall, right + tall, left + tall)
         else:
             middle = points[int(rng.integers(5))]
             a, b = across * rng.uniform(0.2, 0.5), down * rng.uniform(0.2, 0.5)
-            polygon = np.array([middle - a - b, middle + a - b, middle + a + b, middle - a + b])
-        cv2.fillPoly(pixels, [np.round(polygon).astype(np.int32)], colour, lineType=cv2.LINE_AA)
+            polygon = _hexagon(middle - a - b, middle + a - b, middle + a + b, middle - a + b)
+        plan.covers[i, count] = polygon
+        plan.colour[i, count] = rng.uniform(0, 255, 3) if rng.random() < 0.6 else rng.uniform(120, 255)
+        plan.covered[i] += 1
 
 
-def photometric(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Light, colour, focus, noise and compression."""
-    size = pixels.shape[0]
-    x = pixels.astype(np.float32)
-    if rng.random() < 0.6:
-        x = 255 * (x / 255) ** np.float32(np.exp(rng.normal(0, 0.35)))
-        x = (x - 127) * np.float32(np.exp(rng.normal(0, 0.25))) + 127 + np.float32(rng.normal(0, 20))
-    if rng.random() < 0.3:
-        x *= np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
-    if rng.random() < 0.2:  # light from one side
-        axis = np.linspace(-1, 1, size, dtype=np.float32)
-        angle = rng.uniform(0, 2 * np.pi)
-        ramp = np.cos(angle) * axis[None] + np.sin(angle) * axis[:, None]
-        x *= np.exp(np.float32(rng.uniform(0.2, 0.9)) * ramp)[..., None]
-    if rng.random() < 0.15:
-        x = np.repeat(x @ np.array([[0.114], [0.587], [0.299]], np.float32), 3, axis=2)
-    if rng.random() < 0.15:
-        x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.5, 2.5)))
-    elif rng.random() < 0.06:
-        length = int(rng.integers(3, 9))
-        x = cv2.blur(x, (length, 1) if rng.random() < 0.5 else (1, length))
-    if rng.random() < 0.15:
-        x += rng.standard_normal((size, size, 1), np.float32) * np.float32(rng.uniform(3, 20))
-    out = np.clip(x, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3:
-        quality = [int(cv2.IMWRITE_JPEG_QUALITY), int(rng.integers(20, 85))]
-        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR).astype(np.uint8, copy=False)
-    return out
+def _hexagon(a: Floats, b: Floats, c: Floats, d: Floats) -> Matrix:
+    """A quadrangle with two corners more, on its sides."""
+    return np.array([a, (a + b) / 2, b, c, (c + d) / 2, d])

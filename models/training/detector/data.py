@@ -40,6 +40,10 @@ class Photo:
 
     @cached_property
     def _decoded(self) -> Pixels:
+        return self.decode()
+
+    def decode(self) -> Pixels:
+        """The picture as :meth:`pixels` gives it, decoded anew."""
         image = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{self.name} cannot be decoded as an image; fetch the pack again.")

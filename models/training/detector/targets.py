@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from .data import Floats
 from .network import STRIDES
 
 # Face side in pixels taught at each stride. The ranges overlap: a face near a limit
 # teaches both levels, so that no size falls between two.
 SIZES = {8: (0.0, 44.0), 16: (34.0, 130.0), 32: (100.0, 1e9)}
+FALSE_FACES = 3.0  # how much more background counts where the network is sure of a face
 RADIUS = 1.5  # cells around the centre of a face that predict it, in strides
 
 
-@dataclass
-class Targets:
-    """Per cell, all levels concatenated (stride 8 first): ``state`` 1 face, 0 background,
-    -1 left alone; ``box`` centre x, y, width, height and ``points`` (10), in pixels."""
+def assign(faces: Tensor, size: int) -> Tensor:
+    """Which face each cell of square pictures learns, int64 [N, M], all levels concatenated (stride 8 first); -1 none.
 
-    state: NDArray[np.int8]
-    box: Floats
-    points: Floats
-
-
-def assign(faces: Floats, size: int) -> Targets:
-    """Targets of one square picture. Where faces compete for a cell, the nearer centre wins."""
-    states, boxes, points = [], [], []
-    for stride in STRIDES:
-        n = size // stride
-        axis = (np.arange(n, dtype=np.float32)) * stride
-        gx, gy = (v.ravel() for v in np.meshgrid(axis, axis))
-        state = np.zeros(n * n, np.int8)
-        box = np.zeros((n * n, 4), np.float32)
-        point = np.zeros((n * n, 10), np.float32)
-        nearest = np.full(n * n, np.inf, np.float32)
-        for face in faces:
-            x, y, w, h = (float(v) for v in face[:4])
-            cx, cy, side = x + w / 2, y + h / 2, float(np.sqrt(w * h))
-            if face[14] < 1:
-                inside = (np.abs(gx - cx) < w / 2 + stride / 2) & (np.abs(gy - cy) < h / 2 + stride / 2)
-                state[inside & (state == 0)] = -1
-                continue
-            low, high = SIZES[stride]
-            if not low <= side < high:
-                continue
-            reach = min(RADIUS * stride, max(0.35 * side, 0.75 * stride))
-            away = np.maximum(np.abs(gx - cx), np.abs(gy - cy))
-            mine = (away <= reach) & (away < nearest)
-            nearest[mine] = away[mine]
-            state[mine] = 1
-            box[mine] = (cx, cy, w, h)
-            point[mine] = face[4:14]
-        states.append(state)
-        boxes.append(box)
-        points.append(point)
-    return Targets(np.concatenate(states), np.concatenate(boxes), np.concatenate(points))
+    ``faces`` [N, K, 15] as in a plan. Where faces compete for a cell, the nearer centre wins.
+    """
+    corner, stride = cells(size, faces.device)
+    side = faces[..., 2:4].clamp(min=0).prod(-1).sqrt()[..., None]
+    low = torch.zeros_like(stride[:, 0])
+    high = torch.zeros_like(low)
+    for level, (least, most) in SIZES.items():
+        low = torch.where(stride[:, 0] == level, least, low)
+        high = torch.where(stride[:, 0] == level, most, high)
+    centre = faces[..., :2] + faces[..., 2:4] / 2
+    away = (corner - centre[:, :, None]).abs().amax(3)  # [N, K, M]
+    reach = torch.minimum(RADIUS * stride[:, 0], torch.maximum(0.35 * side, 0.75 * stride[:, 0]))
+    mine = (away <= reach) & (side >= low) & (side < high) & (faces[..., 14:] == 1)
+    nearest, which = torch.where(mine, away, torch.inf).min(1)
+    return torch.where(nearest.isfinite(), which, -1)
 
 
 def cells(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -75,14 +47,15 @@ def cells(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and distance-IoU of boxes [M, 4] given as centre and size (Zheng et al., 2020)."""
-    a0, a1 = a[:, :2] - a[:, 2:] / 2, a[:, :2] + a[:, 2:] / 2
-    b0, b1 = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
-    overlap = (torch.minimum(a1, b1) - torch.maximum(a0, b0)).clamp(min=0).prod(1)
-    union = a[:, 2:].prod(1) + b[:, 2:].prod(1) - overlap
+    """IoU and distance-IoU of boxes [..., 4] given as centre and size (Zheng et al., 2020)."""
+    a0, a1 = a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2
+    b0, b1 = b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2
+    shared = (torch.minimum(a1, b1) - torch.maximum(a0, b0)).clamp(min=0)
+    overlap = shared[..., 0] * shared[..., 1]  # the gradient of prod() would wait for the device
+    union = a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - overlap
     iou = overlap / union.clamp(min=1e-6)
-    hull = (torch.maximum(a1, b1) - torch.minimum(a0, b0)).square().sum(1)
-    apart = (a[:, :2] - b[:, :2]).square().sum(1)
+    hull = (torch.maximum(a1, b1) - torch.minimum(a0, b0)).square().sum(-1)
+    apart = (a[..., :2] - b[..., :2]).square().sum(-1)
     return iou, iou - apart / hull.clamp(min=1e-6)
 
 
@@ -113,18 +86,22 @@ def loss(maps: list[Tensor], score: Tensor, target: Tensor, size: int) -> dict[s
     raw = torch.cat([m.float().flatten(2).transpose(1, 2) for m in maps], 1)
     corner, stride = cells(size, raw.device)
     total = score.sum().clamp(min=1)
-    told = score >= 0.2
-    where = told.nonzero()[:, 1]
-    weight, p, t, s, c = score[told], raw[told][:, 2:], target[told], stride[where], corner[where]
-    side = (t[:, 2:4].clamp(-4, 4).mean(1, keepdim=True)).exp()
-    ours, theirs = (torch.cat([v[:, :2] * s + c, v[:, 2:4].clamp(-4, 4).exp() * s], 1) for v in (p, t))
+    weight = torch.where(score >= 0.2, score, 0.0)
+    p = raw[..., 2:]
+    side = (target[..., 2:4].clamp(-4, 4).mean(2, keepdim=True)).exp()
+    ours, theirs = (
+        torch.cat([v[..., :2] * stride + corner, v[..., 2:4].clamp(-4, 4).exp() * stride], 2) for v in (p, target)
+    )
     distance_iou = _iou(ours, theirs)[1]
-    apart = (p[:, 4:] - t[:, 4:]) / side
-    points = F.smooth_l1_loss(apart, torch.zeros_like(apart), beta=0.01, reduction="none").mean(1)
+    apart = (p[..., 4:] - target[..., 4:]) / side
+    points = F.smooth_l1_loss(apart, torch.zeros_like(apart), beta=0.01, reduction="none").mean(2)
     both = F.binary_cross_entropy_with_logits(raw[..., :2], score[..., None].expand(-1, -1, 2), reduction="none")
     least = -(score * score.clamp(min=1e-4).log() + (1 - score) * (1 - score).clamp(min=1e-4).log())
+    # What passes for a face and is none: the surer the network, the more it counts.
+    said = raw[..., :2].detach().sigmoid().prod(2).sqrt()
+    false = torch.where(score < 0.05, 1 + FALSE_FACES * said, 1.0)
     return {
-        "score": (both.mean(2) - least).sum() / total,
+        "score": (false * (both.mean(2) - least)).sum() / total,
         "box": 3.0 * (weight * (1 - distance_iou)).sum() / total,
         "kps": 30.0 * (weight * points).sum() / total,
     }

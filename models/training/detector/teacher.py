@@ -3,7 +3,7 @@
 A small network taught by labels alone needs millions of faces before its landmarks follow
 the face. The teacher (YuNet, ``yunet_n_dynamic.onnx``) gives every cell of every picture a
 target, and the features behind it (Romero et al., "FitNets: hints for thin deep nets",
-2015), from which our own layers learn far faster.
+2015), from which our own layers learn far faster. It runs on the device of the training.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-import onnxruntime as ort
-from numpy.typing import NDArray
-from onnx import helper
+import torch
+import torch.nn.functional as F
+from onnx import numpy_helper
+from torch import Tensor
 
-from .data import Floats, Pixels
 from .network import HEADS, STRIDES
-from .targets import Targets
+from .targets import assign, cells
 
 # Features of the teacher that guide ours: (weight of the first convolution of the block, our features).
 HINTS = {
@@ -33,7 +32,9 @@ HINTS = {
     "tower16": "bbox_head.multi_level_share_convs.1.0.conv1.weight",
     "tower32": "bbox_head.multi_level_share_convs.2.0.conv1.weight",
 }
-MISSED = 0.5  # a labelled face the teacher scores below this is taught from its label
+MISSED = 0.7  # a labelled face the teacher scores below this is taught from its label,
+CLEAR = 14.0  # if its side has so many pixels; smaller ones are as sure as the teacher is
+SURE = 0.9  # score of a face taught from its label
 
 
 @dataclass
@@ -41,44 +42,79 @@ class Lesson:
     """Per cell [N, M, ...]: ``score`` 0..1, ``near`` (in or about a labelled box), ``raw`` box and
     landmarks as the heads encode them (14); and the teacher's features by name, [N, 64, h, w]."""
 
-    score: Floats
-    near: NDArray[np.bool_]
-    raw: Floats
-    hints: dict[str, NDArray[np.float16]]
+    score: Tensor
+    near: Tensor
+    raw: Tensor
+    hints: dict[str, Tensor]
 
 
 class Teacher:
-    """The teacher with its features as further outputs; one thread."""
+    """A YuNet file as tensor operations, with its features as further outputs."""
 
-    def __init__(self, path: Path, scales: dict[str, Floats] | None = None, guiding: bool = True) -> None:
-        """``scales`` [64] per feature, from :meth:`spread`: what its channels are divided by; without
-        ``guiding`` it gives no features."""
-        self.scales = scales or {}
-        model = onnx.load(str(path))
-        hints = [_activation(model.graph, weight) for weight in HINTS.values()] if guiding else []
-        model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in hints)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self.session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        self.names = [f"{head}_{s}" for head, _ in HEADS for s in STRIDES] + hints
+    def __init__(self, path: Path, device: torch.device, guiding: bool = True) -> None:
+        """Without ``guiding`` it gives no features."""
+        graph = onnx.load(str(path)).graph
+        self.nodes = [n for n in graph.node if n.op_type in ("Conv", "Relu", "MaxPool", "Resize", "Add", "Sigmoid")]
+        self.attributes = [{a.name: onnx.helper.get_attribute_value(a) for a in n.attribute} for n in self.nodes]
+        self.weights = {
+            t.name: torch.from_numpy(numpy_helper.to_array(t).copy()).to(device)
+            for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT
+        }  # fmt: skip
+        self.same = _reshaped(graph)
+        self.hints = {ours: _activation(graph, weight) for ours, weight in HINTS.items()} if guiding else {}
+        self.scales: dict[str, Tensor] = {}  # [64] per feature: what its channels are divided by
 
-    def __call__(self, pixels: Pixels) -> tuple[Floats, Floats, dict[str, NDArray[np.float16]]]:
-        """Scores [N, M], raw box and landmarks [N, M, 14], features; of pictures uint8 [N, S, S, 3] BGR."""
-        x = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32)
-        out = self.session.run(self.names, {"input": x})
-        cls, obj, box, kps = (np.concatenate(out[3 * k : 3 * k + 3], axis=1) for k in range(4))
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Scores [N, M], raw box and landmarks [N, M, 14], features; of pictures float32 [N, 3, S, S] BGR."""
+        values = {"input": pixels}
+        for node, attributes in zip(self.nodes, self.attributes, strict=True):
+            x = values[self.same.get(node.input[0], node.input[0])]
+            values[node.output[0]] = self._computed(node, attributes, x, values)
+
+        def head(name: str) -> Tensor:
+            maps = [values[self.same.get(f"{name}_{s}", f"{name}_{s}")] for s in STRIDES]
+            return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1)
+
+        cls, obj, box, kps = (head(name) for name, _ in HEADS)
         hints = {}
-        for name, value in zip(HINTS, out[12:], strict=False):
-            scale = self.scales.get(name)
-            hints[name] = (value if scale is None else value / scale[:, None, None]).astype(np.float16)
-        return np.sqrt(cls * obj)[..., 0], np.concatenate([box, kps], axis=2), hints
+        for ours, theirs in self.hints.items():
+            scale = self.scales.get(ours)
+            hints[ours] = values[theirs] if scale is None else values[theirs] / scale[:, None, None]
+        return (cls * obj).sqrt()[..., 0], torch.cat([box, kps], 2), hints
 
-    def spread(self, pixels: Pixels) -> dict[str, Floats]:
-        """Standard deviation of every feature channel over pictures, at least a quarter of its level's mean."""
-        hints = Teacher.__call__(self, pixels)[2]
-        deviations = {k: v.astype(np.float32).std(axis=(0, 2, 3)) for k, v in hints.items()}
-        return {k: np.maximum(v, 0.25 * v.mean()) for k, v in deviations.items()}
+    def _computed(
+        self, node: onnx.NodeProto, attributes: dict[str, list[int]], x: Tensor, values: dict[str, Tensor]
+    ) -> Tensor:
+        if node.op_type == "Conv":
+            weight, bias = (self.weights[name] for name in node.input[1:3])
+            return F.conv2d(
+                x, weight, bias, attributes["strides"], attributes["pads"][:2], groups=int(attributes["group"])  # type: ignore[call-overload]
+            )
+        if node.op_type == "Relu":
+            return F.relu(x)
+        if node.op_type == "MaxPool":
+            return F.max_pool2d(x, 2)
+        if node.op_type == "Resize":
+            return F.interpolate(x, scale_factor=2, mode="nearest")
+        if node.op_type == "Add":
+            return x + values[node.input[1]]
+        return x.sigmoid()
+
+    def study(self, pixels: Tensor) -> None:
+        """Set the scale of every feature channel to its deviation over pictures, at least a quarter of its level's."""
+        self.scales = {}
+        deviations = {k: v.std(dim=(0, 2, 3)) for k, v in self(pixels)[2].items()}
+        self.scales = {k: torch.maximum(v, 0.25 * v.mean()) for k, v in deviations.items()}
+
+
+def _reshaped(graph: onnx.GraphProto) -> dict[str, str]:
+    """Names of values that are others with their cells in a row: the map behind each."""
+    source: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type in ("Transpose", "Reshape"):
+            source[node.output[0]] = source.get(node.input[0], node.input[0])
+    return source
 
 
 def _activation(graph: onnx.GraphProto, weight: str) -> str:
@@ -91,42 +127,37 @@ def _activation(graph: onnx.GraphProto, weight: str) -> str:
             return str(name)
 
 
-def lesson(teacher: Teacher, clean: Pixels, faces: list[Floats], targets: list[Targets]) -> Lesson:
+@torch.no_grad()
+def lesson(teacher: Teacher, clean: Tensor, faces: Tensor) -> Lesson:
     """The lesson of a batch: the teacher's word near labelled boxes, background elsewhere, the landmarks
     of the labels, and the label itself for faces the teacher misses. ``clean`` are the pictures before
-    light and occlusion."""
-    size = clean.shape[1]
+    light and occlusion, ``faces`` [N, K, 15] as in their plan."""
+    size = clean.shape[-1]
     score, raw, hints = teacher(clean)
-    corner, stride = _cells(size)
-    near = np.zeros(score.shape, bool)
-    for k, (rows, target) in enumerate(zip(faces, targets, strict=True)):
-        for face in rows:
-            centre, half = face[:2] + face[2:4] / 2, face[2:4] / 2
-            inside = (np.abs(corner - centre) < half + stride[:, None]).all(1)
-            near[k] |= inside
-            if face[14] == 1:  # the label was read from a larger picture: better landmarks than from this one
-                middle = (np.abs(corner - centre) < 0.6 * half).all(1)
-                raw[k][middle, 4:] = (np.tile(-corner[middle], 5) + face[4:14]) / stride[middle, None]
-            if face[14] == 1 and score[k][inside].max(initial=0) < MISSED:
-                mine = (target.state == 1) & (np.abs(target.box[:, :2] - centre) < 0.01).all(1)
-                score[k][mine] = 0.9
-                raw[k][mine] = _encoded(target, corner, stride)[mine]
-    return Lesson((score * near).astype(np.float32), near, raw.astype(np.float32), hints)
+    corner, stride = cells(size, clean.device)
+    centre, half = faces[..., None, :2] + faces[..., None, 2:4] / 2, faces[..., None, 2:4] / 2
+    away = (corner - centre).abs()  # [N, K, M, 2]
+    known, certain = faces[..., 14:] >= 0, faces[..., 14:] == 1
+    inside = (away < half + stride).all(3) & known
+    near = inside.any(1)
+    # The label was read from a larger picture: better landmarks than from this one.
+    distance = torch.where((away < 0.6 * half).all(3) & certain, away.amax(3), torch.inf)
+    nearest, which = distance.min(1)
+    labelled = encoded(faces.gather(1, which[..., None].expand(-1, -1, 15)), corner, stride)
+    raw[..., 4:] = torch.where(nearest.isfinite()[..., None], labelled[..., 4:], raw[..., 4:])
+
+    best = torch.where(inside, score[:, None], 0.0).amax(2)
+    missed = (faces[..., 14] == 1) & (best < MISSED) & (faces[..., 2:4].clamp(min=0).prod(-1) >= CLEAR**2)
+    owner = assign(faces, size)
+    mine = (owner >= 0) & missed.gather(1, owner.clamp(min=0))
+    taught = encoded(faces.gather(1, owner.clamp(min=0)[..., None].expand(-1, -1, 15)), corner, stride)
+    raw = torch.where(mine[..., None], taught, raw)
+    return Lesson(torch.where(mine, SURE, score) * near, near, raw, hints)
 
 
-def _cells(size: int) -> tuple[Floats, Floats]:
-    corners, strides = [], []
-    for stride in STRIDES:
-        axis = np.arange(size // stride, dtype=np.float32) * stride
-        gx, gy = np.meshgrid(axis, axis)
-        corners.append(np.stack([gx.ravel(), gy.ravel()], 1))
-        strides.append(np.full(gx.size, stride, np.float32))
-    return np.concatenate(corners), np.concatenate(strides)
-
-
-def _encoded(target: Targets, corner: Floats, stride: Floats) -> Floats:
-    s = stride[:, None]
-    centre = (target.box[:, :2] - corner) / s
-    size = np.log(np.maximum(target.box[:, 2:], 1e-3) / s)
-    points = (target.points - np.tile(corner, 5)) / s
-    return np.concatenate([centre, size, points], axis=1).astype(np.float32)
+def encoded(faces: Tensor, corner: Tensor, stride: Tensor) -> Tensor:
+    """Box and landmarks [N, M, 14] of the face of each cell [N, M, 15], as the heads give them."""
+    centre = (faces[..., :2] + faces[..., 2:4] / 2 - corner) / stride
+    extent = (faces[..., 2:4].clamp(min=1e-3) / stride).log()
+    points = (faces[..., 4:14] - corner.repeat(1, 5)) / stride
+    return torch.cat([centre, extent, points], -1)

@@ -1,8 +1,9 @@
 """Train the face detector: ``python -m models.training.detector.train --help``.
 
-Every step is a function of the seed and its number alone: a run stopped and resumed gives
-the batches the unbroken run would have given, on a CPU or on a GPU, with any number of
-loading processes.
+What a batch shows is a function of the seed and the number of its step alone, with any number of
+drawing processes; its noise also of the kind of device. With ``--steps`` a run stopped and resumed
+gives the batches and the learning rates that the unbroken run would have given; with ``--minutes``
+the learning rate follows the time spent, so that the schedule lands on a slow or shared machine too.
 """
 
 from __future__ import annotations
@@ -14,103 +15,80 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from . import export
-from .augment import Pools, Scene, compose, disturb
+from .atlas import Atlas
+from .augment import Plan, Pools, compose
 from .data import load_crops, load_photos
 from .network import Detector
-from .targets import assign, hint_loss, loss
-from .teacher import Lesson, Teacher, lesson
+from .render import disturb, paint
+from .targets import hint_loss, loss
+from .teacher import Teacher, lesson
 
-# (picture side, pictures per step, weight of the draw): mostly small pictures, which teach
-# most per second; now and then large ones, for faces that fill a photograph.
-SIZES = ((192, 64, 0.35), (256, 36, 0.3), (320, 24, 0.2), (480, 10, 0.1), (640, 6, 0.05))
+# Picture side and weight of the draw: mostly small pictures, which teach most per second; large ones for faces
+# that fill a photograph.
+SIZES = {192: 0.25, 256: 0.3, 320: 0.2, 480: 0.12, 640: 0.13}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings that define a run."""
+    """The settings that define a run; with ``minutes`` above zero they, not ``steps``, end it."""
 
     steps: int = 3000
+    minutes: float = 0.0
     seed: int = 7
+    pixels: int = 1_200_000  # of the pictures of a step
     rate: float = 3e-3
-    warmup: int = 100
+    warmup: float = 0.03  # share of the budget
     decay: float = 1e-3
     averaging: float = 0.998
     crops: int = 6000
-    looks: int = 2  # steps that use the same pictures, each time in another light
-    guidance: float = 8.0  # weight of the teacher's features; 0 leaves them out
+    guidance: float = 8.0  # weight of the teacher's features at the start; 0 leaves them out
+    guided: float = 0.6  # share of the budget at which it has fallen to nothing
 
 
-Batch = tuple[int, Tensor, Tensor, Tensor, Tensor, dict[str, Tensor]]
+class Steps(Dataset[Plan]):
+    """Item ``i`` is the plan of the batch of step ``i``."""
+
+    def __init__(self, pools: Pools, recipe: Recipe) -> None:
+        self.pools, self.recipe = pools, recipe
+
+    def __getitem__(self, step: int) -> Plan:
+        side_draw, picture_seed = np.random.SeedSequence([self.recipe.seed, step]).generate_state(2)
+        edges = np.cumsum(list(SIZES.values()))
+        size = list(SIZES)[int(np.searchsorted(edges, side_draw / 2**32 * edges[-1], side="right"))]
+        return compose(self.pools, size, max(2, round(self.recipe.pixels / size**2)), int(picture_seed))
 
 
-class Steps(Dataset[Batch]):
-    """Item ``i`` is the whole batch of step ``i``: side, pixels, then the lesson on them."""
-
-    def __init__(self, pools: Pools, teacher: Path, recipe: Recipe) -> None:
-        self.pools, self.path, self.seed, self.looks = pools, teacher, recipe.seed, recipe.looks
-        self.guided = recipe.guidance > 0
-        rng = np.random.default_rng(recipe.seed)
-        self.scales = Teacher(teacher).spread(np.stack([compose(pools, 256, rng).clean for _ in range(32)]))
-        self.teacher: Teacher | None = None  # opened in the process that uses it
-        self.lesson: tuple[int, int, list[Scene], Lesson] | None = None
-
-    def __getitem__(self, step: int) -> Batch:
-        cv2.setNumThreads(1)
-        lesson_of = step // self.looks
-        if self.lesson is None or self.lesson[0] != lesson_of:
-            self.lesson = (lesson_of, *self._teach(lesson_of))
-        _, size, scenes, told = self.lesson
-        rng = np.random.default_rng([self.seed, lesson_of, step])
-        return (
-            size,
-            torch.from_numpy(np.stack([disturb(s, rng) for s in scenes])),
-            torch.from_numpy(told.score),
-            torch.from_numpy(told.near),
-            torch.from_numpy(told.raw),
-            {name: torch.from_numpy(value) for name, value in told.hints.items()},
-        )
-
-    def _teach(self, number: int) -> tuple[int, list[Scene], Lesson]:
-        """Side, pictures and what the teacher says of them."""
-        if self.teacher is None:
-            self.teacher = Teacher(self.path, self.scales, self.guided)
-        rng = np.random.default_rng([self.seed, number])
-        size, count, _ = SIZES[int(rng.choice(len(SIZES), p=[s[2] for s in SIZES]))]
-        scenes = [compose(self.pools, size, rng) for _ in range(count)]
-        faces = [s.faces for s in scenes]
-        told = lesson(self.teacher, np.stack([s.clean for s in scenes]), faces, [assign(f, size) for f in faces])
-        return size, scenes, told
-
-
-def load_pools(shared: Path, cache: Path, recipe: Recipe) -> Pools:
-    """Read the packs under ``shared`` (their labels for the crops are kept in ``cache``)."""
+def load(shared: Path, cache: Path, recipe: Recipe, device: torch.device) -> tuple[Pools, Atlas]:
+    """The packs under ``shared`` (their labels for the crops are kept in ``cache``), their pixels on the device."""
     photos = load_photos(shared / "data/detection", "train")
-    crops = load_crops(
+    photos += load_crops(
         shared / "data/faces", recipe.crops, recipe.seed,
         cache / f"crops-{recipe.crops}-{recipe.seed}.npz", shared / "teachers/yunet_n_dynamic.onnx",
     )  # fmt: skip
-    return Pools([p for p in photos if len(p.faces)], crops, [p for p in photos if not len(p.faces)])
+    atlas = Atlas(photos, device)
+    return Pools.of(photos, atlas.extent[:, 0].long().cpu().numpy()), atlas
 
 
-def learning_rate(step: int, share: float, recipe: Recipe) -> float:
-    """Linear warm-up, then a half cosine down to 1 % of the peak; ``share`` (0..1) of the run is done."""
-    rising = min(1.0, (step + 1) / recipe.warmup)
-    return recipe.rate * rising * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+def learning_rate(share: float, recipe: Recipe) -> float:
+    """Linear warm-up, then a half cosine down to 1 % of the peak; ``share`` 0..1 of the budget is spent."""
+    if share < recipe.warmup:
+        return recipe.rate * max(0.01, share / recipe.warmup)
+    done = (share - recipe.warmup) / (1 - recipe.warmup)
+    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 class Run:
-    """The state of a training run: network, running average, optimiser, step."""
+    """The state of a training run: network, running average, optimiser, step, seconds spent."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.device, self.step = recipe, device, 0
+        self.recipe, self.device, self.step, self.spent = recipe, device, 0, 0.0
         self.network = Detector().to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
@@ -119,20 +97,28 @@ class Run:
             [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}], lr=recipe.rate
         )
 
-    def learn(self, batch: Batch, share: float) -> dict[str, Tensor]:
-        """One optimiser step, ``share`` (0..1) of the run being done."""
-        size, pixels, score, near, target, hints = batch
-        device = self.device
-        x = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
+    @property
+    def share(self) -> float:
+        """Share of the budget that is spent."""
+        if self.recipe.minutes > 0:
+            return self.spent / (60 * self.recipe.minutes)
+        return self.step / self.recipe.steps
+
+    def learn(self, plan: Plan, atlas: Atlas, teacher: Teacher) -> dict[str, Tensor]:
+        """One optimiser step; its losses, still on the device."""
+        with torch.no_grad():
+            clean = paint(atlas, plan)
+            told = lesson(teacher, clean, torch.from_numpy(plan.faces).to(self.device, non_blocking=True))
+            x = disturb(clean, plan)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, share, self.recipe)
+            group["lr"] = learning_rate(self.share, self.recipe)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16):
             maps, features = self.network.study(x.contiguous(memory_format=torch.channels_last))
-        parts = loss(maps, score.to(device), target.to(device), int(size))
-        if hints:
-            guided = hint_loss(features, {k: v.to(device) for k, v in hints.items()}, near.to(device), int(size))
-            parts["hint"] = self.recipe.guidance * guided
+        parts = loss(maps, told.score, told.raw, plan.size)
+        guidance = self.recipe.guidance * (1 - self.share / self.recipe.guided)
+        if guidance > 0:
+            parts["hint"] = guidance * hint_loss(features, told.hints, told.near, plan.size)
         total = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -145,15 +131,16 @@ class Run:
     @torch.no_grad()
     def _average(self) -> None:
         keep = min(self.recipe.averaging, (1 + self.step) / (20 + self.step))
-        for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - keep)
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        means, values = zip(*[(m, v) for m, v in pairs if m.dtype.is_floating_point], strict=True)
+        torch._foreach_lerp_(means, values, 1 - keep)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint in one step."""
         state = {
-            "recipe": asdict(self.recipe), "step": self.step, "network": self.network.state_dict(),
-            "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "recipe": asdict(self.recipe), "step": self.step, "spent": self.spent,
+            "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
         }  # fmt: skip
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
@@ -166,15 +153,54 @@ class Run:
         self.average.load_state_dict(weights)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe; only the number of steps may differ
+        """Go on from a checkpoint of the same recipe; only the budget may differ
         (the learning rate then follows the new schedule from where the run stands)."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        if {**state["recipe"], "steps": self.recipe.steps} != asdict(self.recipe):
+        budget = {"steps": self.recipe.steps, "minutes": self.recipe.minutes}
+        if {**state["recipe"], **budget} != asdict(self.recipe):
             raise SystemExit(f"{path} belongs to another recipe ({state['recipe']}); give --out a new folder.")
-        self.step = state["step"]
+        self.step, self.spent = state["step"], state["spent"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def train(run: Run, pools: Pools, atlas: Atlas, teacher: Teacher, args: argparse.Namespace) -> None:
+    """Learn until the budget is spent; every so many steps or seconds a checkpoint and an ONNX file."""
+    recipe, device = run.recipe, run.device
+    timed = recipe.minutes > 0
+    plans = DataLoader(
+        Steps(pools, recipe),
+        batch_size=None,
+        sampler=range(run.step, 10**9 if timed else recipe.steps),
+        num_workers=args.workers,
+        # A forked process could wait for ever for threads of CUDA that were not copied with it.
+        multiprocessing_context="spawn" if args.workers else None,
+        prefetch_factor=8 if args.workers else None,
+    )
+    sums: dict[str, Tensor] = {}
+    before, began = run.spent, time.monotonic()
+    kept = noted = began
+    since = run.step
+    for plan in plans:
+        for name, value in run.learn(plan, atlas, teacher).items():
+            sums[name] = sums.get(name, torch.zeros((), device=device)) + value
+        now = time.monotonic()
+        run.spent = before + now - began
+        over = run.share >= 1
+        if over or now - noted >= 15:
+            figures = " ".join(f"{k} {float(v) / (run.step - since):.4f}" for k, v in sums.items())
+            pace = (run.step - since) / (now - noted)
+            print(f"step {run.step} {run.spent:.0f}s {pace:.1f}/s {figures}", flush=True)
+            sums, noted, since = {}, now, run.step
+        if over or now - kept >= args.every:
+            run.save(args.out / "checkpoint.pt")
+            export.save(run.average, args.out / "model.onnx")
+            if args.interim:
+                export.save(run.average, args.interim)
+            kept = now
+        if over:
+            break
 
 
 def main() -> None:
@@ -184,56 +210,33 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder of data/ and teachers/")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and the ONNX file")
     parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="end by then, however few steps were made")
+    parser.add_argument("--minutes", type=float, default=0.0, help="end after so much time, whatever the steps")
+    parser.add_argument("--pixels", type=int, default=defaults.pixels, help="of the pictures of a step")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
     parser.add_argument("--guidance", type=float, default=defaults.guidance, help="weight of the teacher's features")
     parser.add_argument("--init-from", type=Path, help="begin with the averaged weights of another run's checkpoint")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw what the pictures show")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints and interim exports")
+    parser.add_argument("--every", type=int, default=60, help="seconds between checkpoints and interim exports")
     parser.add_argument("--interim", type=Path, help="also write each interim ONNX file here")
     args = parser.parse_args()
 
-    recipe = Recipe(steps=args.steps, seed=args.seed, rate=args.rate, guidance=args.guidance)
-    cv2.setNumThreads(1)
+    recipe = Recipe(
+        steps=args.steps, minutes=args.minutes, seed=args.seed, pixels=args.pixels, rate=args.rate,
+        guidance=args.guidance,
+    )  # fmt: skip
     args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.out / "checkpoint.pt"
-    run = Run(recipe, torch.device(args.device))
-    if checkpoint.exists():
-        run.load(checkpoint)
+    device = torch.device(args.device)
+    run = Run(recipe, device)
+    if (args.out / "checkpoint.pt").exists():
+        run.load(args.out / "checkpoint.pt")
     elif args.init_from:
         run.begin_with(args.init_from)
-    pools = load_pools(args.shared, args.out, recipe)
-    batches = DataLoader(
-        Steps(pools, args.shared / "teachers/yunet_n_dynamic.onnx", recipe),
-        batch_size=None,
-        sampler=range(run.step, recipe.steps),
-        num_workers=args.workers,
-        # A forked process would wait for ever for the threads of OpenCV and of CUDA that were not copied with it.
-        multiprocessing_context="spawn" if args.workers else None,
-        prefetch_factor=4 if args.workers else None,
-    )
-    sums: dict[str, Tensor | float] = {}
-    started = time.monotonic()
-    for batch in batches:
-        share = max(run.step / recipe.steps, (time.monotonic() - started) / (60 * args.minutes))
-        for name, value in run.learn(batch, share).items():
-            sums[name] = sums.get(name, 0.0) + value
-        over = share >= 1.0 or run.step == recipe.steps
-        if run.step % 50 == 0:
-            line = f"step {run.step} {time.monotonic() - started:.0f}s " + " ".join(
-                f"{k} {float(v) / 50:.4f}" for k, v in sums.items()
-            )
-            print(line, flush=True)
-            sums = {}
-        if run.step % args.every == 0 or over:
-            run.save(checkpoint)
-            export.save(run.average, args.out / "model.onnx")
-            if args.interim:
-                export.save(run.average, args.interim)
-        if over:
-            break
+    pools, atlas = load(args.shared, args.out, recipe, device)
+    teacher = Teacher(args.shared / "teachers/yunet_n_dynamic.onnx", device, recipe.guidance > 0)
+    teacher.study(paint(atlas, compose(pools, 256, 32, recipe.seed)))
+    train(run, pools, atlas, teacher, args)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The landmark network and its ONNX file.
 
 A second, closer look at a found face: the face is brought roughly into place by the
-detector's landmarks, and the network says where the landmarks really are. Five plain
+detector's landmarks, and the network says where the landmarks really are. Seven plain
 convolutions and one linear layer, which sees the whole face at once.
 """
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class Landmarks(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        shapes = ((3, 16, 2), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 32, 1, 1))
+        shapes = ((3, 20, 2), (20, 40, 2), (40, 40, 1), (40, 80, 2), (80, 80, 1), (80, 80, 1), (80, 32, 1, 1))
         self.layers = nn.ModuleList(_conv(*shape) for shape in shapes)
         self.linear = nn.Linear(32 * 36, 10)
         nn.init.normal_(self.linear.weight, std=0.002)
@@ -71,7 +72,7 @@ def build(network: Landmarks) -> onnx.ModelProto:
 
     Weights are kept at half precision and widened when the session opens.
     """
-    network = network.eval().cpu()
+    network = copy.deepcopy(network).eval().cpu()
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
 

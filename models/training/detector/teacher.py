@@ -89,7 +89,12 @@ class Teacher:
         if node.op_type == "Conv":
             weight, bias = (self.weights[name] for name in node.input[1:3])
             return F.conv2d(
-                x, weight, bias, attributes["strides"], attributes["pads"][:2], groups=int(attributes["group"])  # type: ignore[call-overload]
+                x,
+                weight,
+                bias,
+                attributes["strides"],
+                attributes["pads"][:2],
+                groups=int(attributes["group"]),  # type: ignore[call-overload]
             )
         if node.op_type == "Relu":
             return F.relu(x)

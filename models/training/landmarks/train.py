@@ -120,7 +120,11 @@ def examples(
 
 
 def _cut(
-    pixels: Tensor, numbers: NDArray[np.int64], back: NDArray[np.float64], offset: NDArray[np.float64], black: NDArray[np.bool_]
+    pixels: Tensor,
+    numbers: NDArray[np.int64],
+    back: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    black: NDArray[np.bool_],
 ) -> Tensor:
     device = pixels.device
 
@@ -129,7 +133,9 @@ def _cut(
 
     axis = torch.arange(SIDE, device=device, dtype=torch.float32)
     place = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
-    source = torch.einsum("nij,nyxj->nyxi", on(back.astype(np.float32)), place - on(offset.astype(np.float32))[:, None, None])
+    source = torch.einsum(
+        "nij,nyxj->nyxi", on(back.astype(np.float32)), place - on(offset.astype(np.float32))[:, None, None]
+    )
     grid = (2 * source + 1) / HALVED - 1
     images = pixels[on(numbers)].permute(0, 3, 1, 2).float()
     cut = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

@@ -14,9 +14,11 @@ torch = pytest.importorskip("torch", reason="the training extra (torch) is not i
 pytest.importorskip("onnx", reason="the training extra (onnx) is not installed")
 
 from models.training.detector import export  # noqa: E402
-from models.training.detector.augment import Pools, compose, disturb, transform_faces  # noqa: E402
+from models.training.detector.atlas import Atlas  # noqa: E402
+from models.training.detector.augment import Plan, Pools, compose, transform_faces  # noqa: E402
 from models.training.detector.data import Photo  # noqa: E402
 from models.training.detector.network import HEADS, STRIDES, Deployed, Detector, output_names  # noqa: E402
+from models.training.detector.render import blur, cover, disturb, paint  # noqa: E402
 from models.training.detector.targets import assign, cells, hint_loss, loss  # noqa: E402
 
 FACE = np.array([[40, 30, 60, 80, 55, 60, 85, 60, 70, 75, 58, 92, 82, 92, 0.9]], np.float32)
@@ -50,9 +52,8 @@ def test_every_face_teaches_a_cell_near_its_centre(side: float, x: float, y: flo
     face = np.zeros((1, 15), np.float32)
     face[0, :4] = (x * 320 - side / 2, y * 320 - side / 2, side, side)
     face[0, 14] = 1
-    targets = assign(face, 320)
     corner, stride = (t.numpy() for t in cells(320, torch.device("cpu")))
-    mine = targets.state == 1
+    mine = assign(torch.from_numpy(face)[None], 320)[0].numpy() == 0
     assert mine.any()
     assert (
         np.abs(corner[mine] - [x * 320, y * 320]).max(1)
@@ -60,11 +61,15 @@ def test_every_face_teaches_a_cell_near_its_centre(side: float, x: float, y: flo
     ).all()
 
 
-def test_doubtful_faces_are_left_alone() -> None:
-    face = FACE.copy()
-    face[0, 14] = 0
-    state = assign(face, 160).state
-    assert set(np.unique(state)) == {-1, 0}
+def test_doubtful_faces_teach_no_cell_and_the_nearer_of_two_wins() -> None:
+    faces = np.concatenate([FACE, FACE + np.r_[[8, 0, 0, 0], [8, 0] * 5, 0], FACE]).astype(np.float32)
+    faces[:, 14] = (1, 1, 0)
+    owner = assign(torch.from_numpy(faces)[None], 160)[0].numpy()
+    corner = cells(160, torch.device("cpu"))[0].numpy()
+    level = np.abs(corner[:, 1] - 70) <= 4  # as high as both centres, which are at 70 and 78
+    assert set(np.unique(owner)) == {-1, 0, 1}
+    assert (corner[level & (owner == 0), 0] <= 74).all()
+    assert (corner[level & (owner == 1), 0] >= 74).all()
 
 
 def as_maps(flat: torch.Tensor, size: int) -> list[torch.Tensor]:
@@ -96,16 +101,61 @@ def test_hints_compare_the_first_channels_and_count_faces_more() -> None:
     assert float(hint_loss({"stage8": ours + 1}, {"stage8": hint}, near, 160)) == pytest.approx(1.0)
 
 
-def test_a_batch_depends_on_its_seed_alone() -> None:
-    pools = Pools([photo()], [photo()], [photo()])
-    first, second = (compose(pools, 128, np.random.default_rng([7, 3])) for _ in range(2))
-    assert np.array_equal(first.clean, second.clean)
-    before = first.clean.copy()
-    lights = [disturb(first, np.random.default_rng([7, 3, step])) for step in (1, 2, 1)]
-    assert np.array_equal(lights[0], lights[2])
-    assert not np.array_equal(lights[0], lights[1])
-    assert np.array_equal(first.clean, before), "the picture that the teacher saw stays as it was"
-    assert np.array_equal(first.faces, second.faces)
+@pytest.fixture
+def atlas() -> Atlas:
+    return Atlas([photo(), photo()], torch.device("cpu"))
+
+
+@pytest.fixture
+def pools(atlas: Atlas) -> Pools:
+    return Pools.of([photo(), photo()], atlas.extent[:, 0].long().numpy())
+
+
+def same(first: Plan, second: Plan) -> bool:
+    return all(np.array_equal(value, getattr(second, name)) for name, value in vars(first).items())
+
+
+def test_a_batch_depends_on_its_seed_alone(atlas: Atlas, pools: Pools) -> None:
+    first, second, other = (compose(pools, 128, 4, seed) for seed in (3, 3, 4))
+    assert same(first, second)
+    assert not same(first, other)
+    clean = paint(atlas, first)
+    assert torch.equal(clean, paint(atlas, second))
+    before = clean.clone()
+    disturbed = disturb(clean, first)
+    assert torch.equal(disturbed, disturb(clean, second))
+    assert torch.equal(clean, before), "the picture that the teacher saw stays as it was"
+    assert disturbed.min() >= 0
+    assert disturbed.max() <= 255
+    assert torch.equal(disturbed[torch.from_numpy(first.clean)], clean[torch.from_numpy(first.clean)])
+
+
+def test_pictures_show_the_photograph_where_its_faces_are_said_to_be(atlas: Atlas, pools: Pools) -> None:
+    """The test photograph's colours are its coordinates, so a landmark can be read off the picture."""
+    checked = 0
+    for seed in range(30):
+        plan = compose(pools, 256, 2, seed)
+        pictures = paint(atlas, plan).numpy()
+        for picture, faces in zip(pictures, plan.faces, strict=True):
+            for face in faces[(faces[:, 14] == 1) & (faces[:, 2] > 60)]:
+                x, y = face[8], face[9]  # the nose, which is at 70, 75 and stays itself when mirrored
+                if 2 <= x <= 253 and 2 <= y <= 253:
+                    assert picture[0, round(float(y)), round(float(x))] == pytest.approx(70, abs=3)
+                    assert picture[1, round(float(y)), round(float(x))] == pytest.approx(75, abs=3)
+                    checked += 1
+    assert checked > 10
+
+
+def test_covers_and_blur_keep_to_their_places() -> None:
+    pictures = torch.zeros(2, 3, 64, 64)
+    square = torch.tensor([[16.0, 16], [32, 16], [48, 16], [48, 48], [32, 48], [16, 48]])
+    painted = cover(pictures, torch.stack([square, square.flip(0)]), torch.full((2, 3), 200.0))
+    assert torch.equal(painted[0], painted[1]), "either direction of the corners means the same polygon"
+    assert (painted[:, :, 18:46, 18:46] == 200).all()
+    assert painted[:, :, :15].max() == 0
+    soft = blur(painted, torch.tensor([0.5, 2.5]))
+    assert soft.mean() == pytest.approx(float(painted.mean()), rel=1e-3)
+    assert soft[1, 0, 14, 32] > soft[0, 0, 14, 32]
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="the training extra (torch) is not i
 pytest.importorskip("onnx", reason="the training extra (onnx) is not installed")
 
 from models.training.landmarks.network import EYES, SIDE, TEMPLATE, Landmarks, save  # noqa: E402
-from models.training.landmarks.train import MIRRORED, Crops, Recipe, example  # noqa: E402
+from models.training.landmarks.train import MIRRORED, Crops, Recipe, Run, degraded, examples  # noqa: E402
 from verify_app.face import landmarks as application  # noqa: E402
 
 STEADY = Recipe(shift=0, scale=0, roll=0)
@@ -26,7 +26,8 @@ def dots() -> Crops:
     pixels = np.zeros((1, 128, 128, 3), np.uint8)
     for x, y in points:
         cv2.circle(pixels[0], (int(x), int(y)), 3, (255, 255, 255), -1)
-    return Crops(pixels, points[None], np.array([0]), np.array([0]))
+    half = torch.from_numpy(pixels).reshape(1, 64, 2, 64, 2, 3).float().mean(dim=(2, 4)).to(torch.uint8)
+    return Crops(half, points[None], np.array([0]), np.array([0]))
 
 
 def test_training_and_application_mean_the_same_place() -> None:
@@ -35,11 +36,10 @@ def test_training_and_application_mean_the_same_place() -> None:
     assert MIRRORED.tolist() == application._MIRRORED
 
 
-def test_labels_follow_the_picture(dots: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.training.landmarks.train.degraded", lambda picture, rng: picture)
-    for seed in range(20):
-        picture, points = example(dots, 0, Recipe(), np.random.default_rng(seed))
-        grey = picture.mean(axis=2)
+def test_labels_follow_the_picture(dots: Crops) -> None:
+    pictures, every = examples(dots, np.zeros(20, np.int64), Recipe(), np.random.default_rng(0))
+    for picture, points in zip(pictures.numpy(), every, strict=True):
+        grey = picture.mean(axis=0)
         y, x = np.mgrid[0:SIDE, 0:SIDE]
         for point in points:
             if not ((point > 4) & (point < SIDE - 5)).all():
@@ -51,8 +51,21 @@ def test_labels_follow_the_picture(dots: Crops, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_jitter_faces_are_in_place(dots: Crops) -> None:
-    _, points = example(dots, 0, STEADY, np.random.default_rng(0))
-    assert np.linalg.norm(points - TEMPLATE, axis=1).mean() < 0.03 * EYES
+    _, points = examples(dots, np.array([0]), STEADY, np.random.default_rng(0))
+    assert np.linalg.norm(points[0] - TEMPLATE, axis=1).mean() < 0.03 * EYES
+
+
+def test_a_run_goes_on_as_if_it_had_not_been_stopped(dots: Crops, tmp_path: Path) -> None:
+    recipe = Recipe(steps=4, batch=1)
+    whole, first, second = (Run(recipe, torch.device("cpu")) for _ in range(3))
+    crops = Crops(dots.pixels, dots.points, np.array([0]), np.array([0]))
+    losses = [float(whole.learn(crops)) for _ in range(4)]
+    parts = [float(first.learn(crops)) for _ in range(2)]
+    first.save(tmp_path, None)
+    second.load(tmp_path / "checkpoint.pt")
+    parts += [float(second.learn(crops)) for _ in range(2)]
+    assert parts == losses
+    assert float(degraded(torch.full((4, 3, SIDE, SIDE), 300.0)).max()) <= 255
 
 
 def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
@@ -69,5 +82,5 @@ def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
     with torch.no_grad():
         meant = network.eval()(x).numpy().reshape(-1, 5, 2) * EYES + TEMPLATE
 
-    assert (tmp_path / "model.onnx").stat().st_size < 200_000
+    assert (tmp_path / "model.onnx").stat().st_size < 400_000
     assert np.abs(said - meant).max() < 0.05  # pixels; the file keeps its weights at half precision

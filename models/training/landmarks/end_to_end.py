@@ -25,7 +25,7 @@ from verify_app.face.alignment import align
 from verify_app.face.detector import Face, FaceDetector
 from verify_app.face.landmarks import LandmarkFinder
 
-from .train import Floats, Pixels, load_crops
+from .train import Floats, Pixels, read_index
 
 SIDE, SURROUNDINGS = 320, 64
 MIDDLE = np.array([63.5, 63.5])  # of a crop
@@ -75,7 +75,8 @@ def main() -> None:
         FaceDetector(manifest.default("face-detector")),
         LandmarkFinder(manifest.default("face-landmarks")),
     )
-    crops = load_crops(args.index, args.pixels)
+    known, _, development = read_index(args.index)
+    pixels = np.load(args.pixels, mmap_mode="r")
     with args.index.open() as f:
         names = [row["identity"] for row in csv.DictReader(f)]
     rng = np.random.default_rng(5)
@@ -84,11 +85,11 @@ def main() -> None:
         way: [] for way in ("known landmarks", "detector", "closer look", "landmark network")
     }
     subjects, missed = [], 0
-    for number in crops.dev:
+    for number in development:
         seen[names[number]] = seen.get(names[number], 0) + 1
         if seen[names[number]] > args.each:
             continue
-        image, points = picture(np.asarray(crops.pixels[number]), crops.points[number], rng)
+        image, points = picture(np.asarray(pixels[number]), known[number], rng)
         face = nearest(detector.detect(image), points)
         if face is None:
             missed += 1

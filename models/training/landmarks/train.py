@@ -50,6 +50,7 @@ class Recipe:
     warmup: float = 0.03  # share of the budget
     decay: float = 1e-3
     averaging: float = 0.998
+    part: int = 1  # only every n-th crop is learnt from
     shift: float = 0.10
     scale: float = 0.10
     roll: float = 7.0
@@ -78,10 +79,14 @@ def read_index(index: Path) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64
     return points, np.flatnonzero(sharp & ~dev), np.flatnonzero(dev)
 
 
-def load_crops(index: Path, pixels: Path, teachers: Path | None, cache: Path, device: torch.device) -> Crops:
+def load_crops(
+    index: Path, pixels: Path, teachers: Path | None, cache: Path, device: torch.device, part: int = 1
+) -> Crops:
     """Read the pack's index and its decoded pixels (a .npy file, in the order of the index). With ``teachers`` the
-    landmarks are those that their looks agree on, kept in ``cache`` (.npy)."""
+    landmarks are those that their looks agree on, kept in ``cache`` (.npy). Of those to learn from only every
+    ``part``-th is read."""
     points, train, dev = read_index(index)
+    train = train[::part]
     used = np.sort(np.concatenate([train, dev]))
     full = torch.from_numpy(np.load(pixels, mmap_mode="r")[used])
     if teachers is not None:
@@ -252,6 +257,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--minutes", type=float, default=0.0, help="end after so much time, whatever the steps")
     parser.add_argument("--batch", type=int, default=defaults.batch)
+    parser.add_argument("--part", type=int, default=defaults.part, help="learn from every n-th crop only")
     parser.add_argument("--rate", type=float, default=defaults.rate, help="highest learning rate")
     parser.add_argument("--init-from", type=Path, help="begin with the averaged weights of another run's checkpoint")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -260,7 +266,7 @@ def main() -> None:
     args = parser.parse_args()
 
     device = torch.device(args.device)
-    recipe = Recipe(steps=args.steps, minutes=args.minutes, batch=args.batch, rate=args.rate)
+    recipe = Recipe(steps=args.steps, minutes=args.minutes, batch=args.batch, rate=args.rate, part=args.part)
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     run = Run(recipe, device)
@@ -271,7 +277,7 @@ def main() -> None:
         run.network.load_state_dict(weights)
         run.average.load_state_dict(weights)
     before = run.spent  # preparing the labels counts, so that the minutes are those of the clock
-    crops = load_crops(args.index, args.pixels, args.teachers, args.out / "agreed.npy", device)
+    crops = load_crops(args.index, args.pixels, args.teachers, args.out / "agreed.npy", device, recipe.part)
     print(f"ready after {time.monotonic() - began:.0f}s", flush=True)
     total, since, kept = torch.zeros((), device=device), run.step, time.monotonic()
     while run.share < 1:

@@ -22,7 +22,7 @@ LEAST_OVERLAP = 0.4  # a look whose landmarks are further off, in inter-eye dist
 
 
 @torch.no_grad()
-def agreed(crops: Tensor, points: Tensor, teachers: Path, chunk: int = 512) -> Tensor:
+def agreed(crops: Tensor, points: Tensor, teachers: Path, chunk: int = 96) -> Tensor:
     """``points`` [K, 5, 2] of the aligned ``crops`` (uint8 [K, 128, 128, 3], RGB), replaced by the mean over all
     looks where enough of them agree. Only a chunk of the crops is on the device of ``points`` at a time."""
     device = points.device

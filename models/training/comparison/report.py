@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("comparisons", type=Path, nargs="*", default=[here / "faces.toml", here / "voices.toml"])
     parser.add_argument("--runs", type=Path, default=default_cache() / "runs" / "comparison")
-    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--bootstrap", type=int, default=500)
     parser.add_argument("--document", type=Path, default=Path("docs/objectives.md"))
     arguments = parser.parse_args()
     try:

@@ -167,7 +167,7 @@ def speed(encoder: Encoder, wave: Wave, repeats: int = 10) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("encoders", nargs="+", choices=["ours", "resemblyzer", "thin-resnet"])
+    parser.add_argument("encoders", nargs="+", choices=["ours", "resemblyzer", "campplus", "thin-resnet"])
     parser.add_argument("--model", type=Path, default=Path("models/voice-encoder/model.onnx"))
     parser.add_argument("--thin-resnet", type=Path, default=Path("../shared/teachers/thin_resnet_voxceleb.onnx"))
     parser.add_argument("--cache", type=Path, default=default_cache())
@@ -179,12 +179,14 @@ def main() -> None:
     arguments = parser.parse_args()
     import torch
 
+    from models.training.voice_campplus import CamPlusPlus
     from models.training.voice_teachers import Resemblyzer, ThinResNet
 
     torch.set_num_threads(arguments.threads)
     makers: dict[str, Callable[[], Encoder]] = {
         "ours": lambda: Shipped(arguments.model, arguments.threads),
         "resemblyzer": Resemblyzer,
+        "campplus": CamPlusPlus,
         "thin-resnet": lambda: ThinResNet(arguments.thin_resnet, arguments.threads),
     }
     material = Material(arguments.cache)

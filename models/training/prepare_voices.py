@@ -149,9 +149,15 @@ def change_voice(cache: Path, number: int, only: Sequence[str] = ()) -> None:
 
 def ask_teacher(cache: Path, name: str, teacher_file: Path, stem: str, batch: int = 48) -> None:
     """Write the embedding of every clip of ``<stem>.npy`` by the teacher ``name``."""
+    from .voice_campplus import CamPlusPlus
     from .voice_teachers import Resemblyzer, ThinResNet
 
-    teacher = Resemblyzer() if name == "resemblyzer" else ThinResNet(teacher_file)
+    makers: dict[str, Callable[[], Any]] = {
+        "resemblyzer": Resemblyzer,
+        "campplus": CamPlusPlus,
+        "thin-resnet": lambda: ThinResNet(teacher_file),
+    }
+    teacher = makers[name]()
     index = np.load(cache / f"{stem}-index.npz")
     audio = np.load(cache / f"{stem}.npy", mmap_mode="r")
     vectors = np.zeros((len(index["start"]), teacher.dimension), np.float32)
@@ -178,7 +184,8 @@ def main() -> None:
     parser.add_argument("--speeds", type=float, nargs="*", default=[], help="e.g. 0.9 1.1")
     parser.add_argument("--changed", type=int, nargs="*", default=[], help="numbers of copies with changed voices")
     parser.add_argument("--only", nargs="*", default=[], help="sources of the copies; none: all")
-    parser.add_argument("--teachers", nargs="*", default=["resemblyzer", "thin-resnet"])
+    names = ["resemblyzer", "campplus", "thin-resnet"]
+    parser.add_argument("--teachers", nargs="*", choices=names, default=["resemblyzer", "thin-resnet"])
     arguments = parser.parse_args()
     cache: Path = arguments.cache
     cache.mkdir(parents=True, exist_ok=True)

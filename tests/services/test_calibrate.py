@@ -278,7 +278,10 @@ def embedding(app: Application, vector: np.ndarray) -> Embedding:
 @pytest.mark.parametrize("bad", ["plda", "magic", "pca-99"])
 def test_similarities_that_cannot_be_fitted(shell: Shell, tmp_path: Path, bad: str) -> None:
     file = str(write_scores(tmp_path / "s.csv", 12))
-    assert shell("calibrate", "--scores", file, "--similarity", bad)[0] == 2
+    code, found = shell("calibrate", "--scores", file, "--similarity", bad)
+    assert code == 2
+    why = "There is no similarity called 'magic'" if bad == "magic" else "Finished scores cannot be compared"
+    assert why in found["reason"]["message"]
     x, y = vectors(8, 4)
     np.savez(tmp_path / "x.npz", vectors=x, subjects=y)
     code, found = shell("calibrate", "--embeddings", str(tmp_path / "x.npz"), "--similarity", bad)

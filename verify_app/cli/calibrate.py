@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from verify_app.cli import state, words
+from verify_app.cli import calibration_text, state, words
 from verify_app.cli.options import chosen_modality
 from verify_app.cli.progress import shown_progress
-from verify_app.domain import Interval, Modality
+from verify_app.domain import Modality
 from verify_app.reasons import ReasonCode, UsageError
 
 if TYPE_CHECKING:
-    from verify_app.calibration.model import Calibration
     from verify_app.evaluation.cost import Costs
-    from verify_app.services.calibrate import Calibrated
-    from verify_app.services.calibration_library import Listed
     from verify_app.services.trial_sets import TrialSet
 
 app = typer.Typer(
@@ -31,7 +28,6 @@ app = typer.Typer(
 Which = Annotated[
     str, typer.Argument(metavar="NAME", help="Name or id; “calibrate list” shows them.", show_default=False)
 ]
-WORST = 3
 
 
 @app.callback()
@@ -166,10 +162,10 @@ def calibrate(
     options = CalibrateOptions(target_fmr or 1e-3, method, name, valid_days or None, save_anyway, use, least_cost)
     result = run(state.application(), source, options)
     live = LiveRates(source.trials)
-    payload = _payload(result, source)
+    payload = calibration_text.payload(result, source)
     payload["operating_points"] = [point.as_dict() for point in operating_points(live, result.calibration, costs)]
     payload["cost"] = cost_figures(live, result.calibration, costs) if costs is not None else None
-    text = _text(result, source, points_table(operating_points(live, result.calibration, costs)))
+    text = calibration_text.text(result, source, points_table(operating_points(live, result.calibration, costs)))
     state.finish(payload, text, 4 if result.refusal is not None else 0)
 
 
@@ -208,6 +204,7 @@ class _Source:
 
 def _load(source: _Source, modality: Modality | None, similarity: str, exclude: Sequence[str]) -> TrialSet:
     from verify_app.calibration.model import UNFITTED
+    from verify_app.matching.fitting import check_name
     from verify_app.services import trial_sets
     from verify_app.services.calibrate import from_vector_file, without_samples
 
@@ -215,6 +212,7 @@ def _load(source: _Source, modality: Modality | None, similarity: str, exclude: 
     left_out = _exclusions(exclude)
     finished = source.scores is not None or source.shipped
     if finished and similarity not in UNFITTED[: 1 if source.shipped else None]:
+        check_name(similarity)
         raise UsageError(
             ReasonCode.USAGE,
             f"Finished scores cannot be compared by {similarity}: that takes the samples or their embeddings.",
@@ -256,7 +254,7 @@ def _back_to_general(modality: Modality | None) -> None:
 
     used = back_to_general(state.application(), modality)
     text = "\n".join(f"In use: {one.calibration.name}" for one in used)
-    state.finish({"used": [_kept_dict(one) for one in used]}, text)
+    state.finish({"used": [calibration_text.kept_dict(one) for one in used]}, text)
 
 
 @app.command("list")
@@ -282,7 +280,9 @@ def list_command(json: state.JsonFlag = False) -> None:
         for one in kept
     ]
     head = ("", "name", "modality", "target", "", "made", "id", "")
-    state.finish({"calibrations": [_kept_dict(one) for one in kept]}, words.table(rows, head, indent=""))
+    state.finish(
+        {"calibrations": [calibration_text.kept_dict(one) for one in kept]}, words.table(rows, head, indent="")
+    )
 
 
 @app.command()
@@ -291,14 +291,14 @@ def show(which: Which, json: state.JsonFlag = False) -> None:
     from verify_app.services.calibrate import find
 
     kept = find(state.application(), which)
-    lines = [words.strong(kept.calibration.name), *_about(kept.calibration)]
+    lines = [words.strong(kept.calibration.name), *calibration_text.about(kept.calibration)]
     if kept.problem:
         lines.append(f"  cannot be used now: {kept.problem}")
     lines += [f"  {line}" for line in kept.calibration.history]
     record = kept.calibration.as_dict()
     del record["curve"], record["parameters"]
-    record["fitted"] = _fitted(kept.calibration)
-    state.finish({**record, **_kept_dict(kept)}, "\n".join(lines))
+    record["fitted"] = calibration_text.fitted_to(kept.calibration)
+    state.finish({**record, **calibration_text.kept_dict(kept)}, "\n".join(lines))
 
 
 @app.command()
@@ -307,7 +307,7 @@ def use(which: Which, json: state.JsonFlag = False) -> None:
     from verify_app.services.calibrate import use as use_calibration
 
     kept = use_calibration(state.application(), which)
-    state.finish(_kept_dict(kept), f"In use for {kept.calibration.modality}: {kept.calibration.name}")
+    state.finish(calibration_text.kept_dict(kept), f"In use for {kept.calibration.modality}: {kept.calibration.name}")
 
 
 @app.command()
@@ -347,7 +347,7 @@ def import_command(
     calibration = import_file(application, file, activate=use)
     kept = listed(application)[0]
     note = f"\n  It cannot be used now: {kept.problem}" if kept.problem else ""
-    state.finish(_kept_dict(kept), f"Kept: {calibration.name}{note}")
+    state.finish(calibration_text.kept_dict(kept), f"Kept: {calibration.name}{note}")
 
 
 @app.command()
@@ -356,124 +356,4 @@ def remove(which: Which, json: state.JsonFlag = False) -> None:
     from verify_app.services.calibrate import remove as remove_calibration
 
     kept = remove_calibration(state.application(), which)
-    state.finish(_kept_dict(kept), f"Removed: {kept.calibration.name}")
-
-
-def _fitted(calibration: Calibration) -> dict[str, int] | None:
-    """What is told of the parameters of a fitted similarity."""
-    found = calibration.parameters
-    return None if found is None else {"subjects": found["subjects"], "embeddings": found["embeddings"]}
-
-
-def _kept_dict(kept: Listed) -> dict[str, Any]:
-    from verify_app.services.calibrate import public_id
-
-    calibration = kept.calibration
-    return {
-        "id": public_id(kept),
-        "name": calibration.name,
-        "modality": calibration.modality,
-        "origin": calibration.origin,
-        "references": calibration.references,
-        "active": kept.active,
-        "problem": kept.problem or None,
-        "target_fmr": calibration.target_fmr,
-        "supported": calibration.supports(calibration.target_fmr),
-        "saved_anyway": calibration.saved_anyway,
-        "created": calibration.created.isoformat(),
-        "expires": calibration.expires.isoformat() if calibration.expires else None,
-    }
-
-
-def _payload(result: Calibrated, source: TrialSet) -> dict[str, Any]:
-    from verify_app.services.calibrate import worst_pairs
-
-    calibration, figures = result.calibration, result.calibration.figures
-    payload: dict[str, Any] = {
-        "trials": {"mated": calibration.mated, "non_mated": calibration.non_mated},
-        "subjects": calibration.subjects,
-        "effective_non_mated": figures["effective_non_mated"],
-        "method": calibration.method,
-        "cross_validated_cllr": figures["cross_validated_cllr"],
-        "target_fmr": calibration.target_fmr,
-        "threshold": calibration.as_dict()["threshold"],
-        **{name: figures[name] for name in ("fmr", "fnmr", "eer", "auc", "cllr", "min_cllr")},
-        "supported": figures["supported"],
-        "supported_fmr": calibration.supported_fmr,
-        "modality": calibration.modality,
-        "contract": calibration.contract_id,
-        "similarity": calibration.similarity,
-        "fitted": _fitted(calibration),
-        "name": calibration.name,
-        "saved": list(result.saved),
-        "saved_anyway": calibration.saved_anyway,
-        "active": result.active,
-        "more": [
-            {
-                "name": one.name,
-                "references": one.references,
-                "threshold": one.as_dict()["threshold"],
-                "fnmr": one.figures["fnmr"],
-            }
-            for one in result.more
-        ],
-        "refused": {name: reason.as_dict() for name, reason in source.failures},
-        "worst": worst_pairs(source, WORST),
-        "history": list(calibration.history),
-        "reason": result.refusal.as_dict() if result.refusal else None,
-    }
-    if not figures["supported"]:
-        payload["needed_non_mated"] = figures["needed_non_mated"]
-    return payload
-
-
-def _text(result: Calibrated, source: TrialSet, points: str) -> str:
-    from verify_app.services.calibrate import worst_pairs
-
-    lines = [*_about(result.calibration), points]
-    lines += [f"  left out: {name}: {reason.message}" for name, reason in source.failures]
-    worst = worst_pairs(source, WORST)
-    if worst:
-        lines.append("  look at these pairs first, a wrong label would show here:")
-        kinds = {True: "same person, low", False: "two people, high"}
-        lines += [f"    {kinds[one['mated']]} {one['score']:.3f}: {' and '.join(one['samples'])}" for one in worst]
-    lines.append(_outcome(result))
-    return "\n".join(lines)
-
-
-def _outcome(result: Calibrated) -> str:
-    calibration, refusal = result.calibration, result.refusal
-    if refusal is not None:
-        return f"Not saved: {refusal.message}\n  {refusal.advice} --save-anyway saves it, marked."
-    marked = ", marked as not shown by its data" if calibration.saved_anyway else ""
-    used = "decisions rest on it from now on" if result.active else "not in use"
-    return f"Saved as “{calibration.name}”{marked}; {used}."
-
-
-def _about(calibration: Calibration) -> list[str]:
-    figures = calibration.figures
-    subjects = "" if calibration.subjects is None else f" of {words.count(calibration.subjects, 'person', 'people')}"
-    threshold = "no score reaches it" if calibration.threshold == float("inf") else f"{calibration.threshold:.4f}"
-    expires = f", holds until {calibration.expires}" if calibration.expires else ""
-    rows = [
-        ("EER", words.percent_interval(_interval(figures["eer"]))),
-        (f"threshold for FMR {words.rate(calibration.target_fmr)}", threshold),
-        ("FMR at it", words.rate_interval(_interval(figures["fmr"]))),
-        ("FNMR at it", words.percent_interval(_interval(figures["fnmr"]))),
-        ("Cllr", f"{figures['cllr']:.4f} (at best {figures['min_cllr']:.4f})"),
-        ("method", calibration.method),
-        ("claims down to FMR", words.rate(calibration.supported_fmr)),
-    ]
-    fitted = calibration.parameters
-    notes = [] if fitted is None else [f"  fitted to {fitted['subjects']} people at a time, calibrated on the others"]
-    return [
-        f"{words.grouped(calibration.mated)} mated and {words.grouped(calibration.non_mated)} non-mated comparisons"
-        f"{subjects}, worth {words.grouped(figures['effective_non_mated'])} independent non-mated ones; "
-        f"{calibration.modality}, {calibration.similarity}, {calibration.references} reference(s){expires}",
-        *notes,
-        words.table(rows),
-    ]
-
-
-def _interval(record: dict[str, float]) -> Interval:
-    return Interval(record["value"], record["low"], record["high"], record.get("confidence", 0.95))
+    state.finish(calibration_text.kept_dict(kept), f"Removed: {kept.calibration.name}")

@@ -7,6 +7,7 @@ fitted to equally many people; the one that is kept is one of them, so that what
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,11 @@ def _folds(subjects: NDArray[Any], seed: int) -> NDArray[np.int64]:
     fold = np.empty(people.size, dtype=np.int64)
     fold[order] = np.arange(people.size) % FOLDS
     return fold[code]
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError when there is no similarity called ``name`` for vectors of any length."""
+    _kind(name, sys.maxsize)
 
 
 def _kind(name: str, length: int) -> str:

@@ -56,9 +56,9 @@ def _harmed_portraits(portraits: list[ImageArray]) -> tuple[list[ImageArray], li
     for number, portrait in enumerate(portraits):
         level = number % 4
         if number % 2:
-            harmed.append(np.asarray(cv2.GaussianBlur(portrait, (0, 0), 0.5 + 3 * level)))
+            harmed.append(np.asarray(cv2.GaussianBlur(portrait, (0, 0), 0.5 + 5 * level)))
         else:
-            side = (320, 120, 60, 34)[level]
+            side = (320, 90, 40, 26)[level]
             harmed.append(np.asarray(cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)))
     return portraits, harmed
 

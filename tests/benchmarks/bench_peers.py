@@ -158,17 +158,19 @@ def of_five_seconds(sounds: list[Any], count: int) -> list[Any]:
 
 
 def accuracy(vectors: Any, subjects: list[str], distance: bool) -> dict[str, float]:
-    """EER and TAR at FMR 1e-2 and 1e-3 over all pairs."""
+    """EER and TAR at FMR 1e-2 and 1e-3 over all pairs of the inputs that were not refused; how many were."""
+    taken = ~np.isnan(vectors).any(axis=1)
+    vectors, names = vectors[taken], np.array(subjects)[taken]
     if distance:
         squares = np.square(vectors).sum(1)
         scores = -np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * vectors @ vectors.T, 0))
     else:
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         scores = unit @ unit.T
-    names = np.array(subjects)
     same, upper = names[:, None] == names[None, :], np.triu(np.ones(scores.shape, bool), 1)
     rates = ErrorRates(np.sort(scores[same & upper]).astype(float), np.sort(scores[~same & upper]).astype(float))
-    return {"eer": rates.eer(), **{f"tar@{fmr:g}": 1 - rates.fnmr_at_fmr(fmr) for fmr in (1e-2, 1e-3)}}
+    found = {f"tar@{fmr:g}": 1 - rates.fnmr_at_fmr(fmr) for fmr in (1e-2, 1e-3)}
+    return {"eer": rates.eer(), **found, "refused": int((~taken).sum())}
 
 
 def take_turns(rows: list[System], rounds: int) -> dict[int, tuple[float, float]]:

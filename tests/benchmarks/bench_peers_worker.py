@@ -109,13 +109,21 @@ def network_detector(threads: int, model: Path) -> Call:
 
 
 def ours_voice(threads: int, _model: Path) -> Call:
-    """Speech found, measured, checked for other speakers and encoded, as the application does it."""
+    """Speech found, measured, checked for other speakers and encoded, as the application does it; None when refused."""
     from verify_app.domain import Modality, Sample
     from verify_app.encoders.manifest import load_manifest
+    from verify_app.reasons import UnusableInput
     from verify_app.voice.pipeline import VoicePipeline
 
     pipeline = VoicePipeline(load_manifest(), threads)
-    return lambda sound: pipeline.encode(Sample(Modality.VOICE, sound, "recording", ""), gates=False)[1].vector
+
+    def call(sound: Any) -> Any:
+        try:
+            return pipeline.encode(Sample(Modality.VOICE, sound, "recording", ""), gates=False)[1].vector
+        except UnusableInput:
+            return None
+
+    return call
 
 
 def encoder_voice(threads: int, _model: Path) -> Call:
@@ -150,6 +158,13 @@ SYSTEMS: dict[str, Callable[[int, Path], Call]] = {
         ours_voice, encoder_voice, resemblyzer, resemblyzer_network,
     )
 }  # fmt: skip
+
+
+def embedded(call: Call, given: list[Any]) -> Any:
+    """A vector for each input, ``[N, D]``; not-a-numbers where the system refuses one."""
+    found = [call(one) for one in given]
+    width = next(len(vector) for vector in found if vector is not None)
+    return np.stack([np.full(width, np.nan) if vector is None else vector for vector in found]).astype(np.float32)
 
 
 def inputs(file: Path) -> list[Any]:
@@ -202,7 +217,7 @@ def main() -> None:
         if order["do"] == "time":
             answer = timed(call, given, order["start"], order["calls"])
         elif order["do"] == "embed":
-            np.save(order["out"], np.stack([np.asarray(call(one), np.float32) for one in given]))
+            np.save(order["out"], embedded(call, given))
             answer = {"out": order["out"]}
         else:
             answer = {"megabytes": peak_megabytes()}

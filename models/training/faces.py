@@ -71,6 +71,7 @@ class FaceTask:
         subjects = [rows[n]["identity"] for n in self.dev_rows]
         self.dev_subjects = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
         self.dev_teacher: NDArray[np.float32] = teacher[self.dev_rows]
+        self.teacher_frames: Tensor | None = None
 
     @staticmethod
     def _label(names: NDArray[np.str_], smallest: int) -> tuple[Tensor, int]:

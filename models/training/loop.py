@@ -117,8 +117,14 @@ class Trainer:
     def _views(self, places: Tensor, stage: Stage) -> objectives.Views:
         active = [self.objectives.parts[name] for name, w in stage.weights.items() if w != 0.0]
         count = max(int(part.needs_views) for part in active)
-        inputs = [self.task.inputs(places, stage.size, self.device) for _ in range(count)]
-        flat = self._embed(self.encoder, torch.cat(inputs))
+        framed = any(part.needs_frames for part in active)
+        inputs, moments = [], []
+        for _ in range(count):
+            inputs.append(self.task.inputs(places, stage.size, self.device))
+            if framed and self.task.teacher_frames is not None:
+                moments.append(self.task.teacher_frames)
+        frames: list[Tensor] | None = [] if framed else None
+        flat = self._embed(self.encoder, torch.cat(inputs), frames)
         keys = None
         if any(part.needs_keys for part in active):
             with torch.no_grad():
@@ -130,13 +136,21 @@ class Trainer:
             labels=self.task.labels[places].to(self.device, non_blocking=True),
             teacher=None if teacher is None else teacher[places].to(self.device, non_blocking=True),
             keys=keys,
+            frames=frames[0] if frames else None,
+            teacher_frames=torch.cat(moments) if moments else None,
         )
 
-    def _embed(self, encoder: nn.Module, inputs: Tensor) -> Tensor:
+    def _embed(self, encoder: nn.Module, inputs: Tensor, frames: list[Tensor] | None = None) -> Tensor:
+        """Unit embeddings; what the network says of each moment is added to ``frames`` if that is a list."""
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            raw = encoder(inputs)
+            if frames is None:
+                raw = encoder(inputs)
+            else:
+                inner = encoder.frames(inputs)  # type: ignore[operator]
+                raw = encoder.pool(inner)  # type: ignore[operator]
+                frames.append(inner[:, :, 0].float())
         return functional.normalize(raw.float(), dim=1)
 
     @torch.no_grad()

@@ -24,12 +24,17 @@ class Views:
     ``teacher``: float32 ``[B, D]``, unit length, or None without a teacher.
     ``keys``: float32 ``[B, D]`` from the averaged network, unit length, no gradient; only where
     an objective asks for them (``needs_keys``).
+    ``frames``: float32 ``[V B, C, T]``, what the network says of each moment of a sample, with gradient; only
+    where an objective asks for it (``needs_frames``). ``teacher_frames``: float32 ``[V B, T, F]``, what a teacher
+    says of the moments, not a number where it was not asked.
     """
 
     embeddings: Tensor
     labels: Tensor
     teacher: Tensor | None = None
     keys: Tensor | None = None
+    frames: Tensor | None = None
+    teacher_frames: Tensor | None = None
 
     @property
     def shown(self) -> int:
@@ -44,6 +49,7 @@ class Objective(nn.Module):
     needs_labels = False
     needs_teacher = False
     needs_keys = False
+    needs_frames = False
 
     def forward(self, views: Views) -> Tensor:
         """The loss, a float32 scalar."""
@@ -291,6 +297,31 @@ class ContrastiveDistillation(Objective):
         return functional.cross_entropy(student @ teacher.T / self.temperature, target)
 
 
+class FrameDistillation(Objective):
+    """From its inner state at each moment the student can tell what a teacher says of it (Romero et al., 2015).
+
+    A linear reader of ``channels`` foretells ``features`` numbers; the loss is their mean squared error. One target
+    every 40 ms cannot be learned by heart as one target a clip can.
+    """
+
+    needs_frames = True
+
+    def __init__(self, channels: int = 384, features: int = 96) -> None:
+        super().__init__()
+        self.reader = nn.Linear(channels, features)
+
+    def forward(self, views: Views) -> Tensor:
+        if views.frames is None or views.teacher_frames is None:
+            raise ValueError("frame_distillation needs a task with `frames` and a network over time")
+        wanted = views.teacher_frames
+        moments = min(views.frames.shape[2], wanted.shape[1])
+        wanted = wanted[:, :moments]
+        told = self.reader(views.frames[:, :, :moments].transpose(1, 2))
+        known = wanted.isfinite()
+        error = (told - wanted.nan_to_num()).square() * known
+        return error.sum() / known.sum().clamp_min(1)
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": Contrastive,
     "triplet": Triplet,
@@ -301,6 +332,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "distillation": Distillation,
     "relational_distillation": RelationalDistillation,
     "contrastive_distillation": ContrastiveDistillation,
+    "frame_distillation": FrameDistillation,
 }
 """Objectives by the name used in a configuration."""
 

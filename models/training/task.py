@@ -47,6 +47,9 @@ class Task(Protocol):
         """
         ...
 
+    teacher_frames: Tensor | None
+    """float32 ``[B, T, F]``: what a teacher says of each moment of the inputs last made, or None."""
+
     dev_teacher: NDArray[np.float32] | None
     """float32 ``[N, D]``: the teacher's embeddings of the development samples, or None."""
 

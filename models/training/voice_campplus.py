@@ -119,8 +119,8 @@ class CamPlusPlus:
         weight = torch.sigmoid(self._line(context, f"{name}.cam_layer.linear2"))
         return weight * self._line(maps, f"{name}.cam_layer.linear_local", dilation=dilation)
 
-    def network(self, pictures: Tensor) -> Tensor:
-        """Embeddings ``[N, 192]``, of any length, of log-mel pictures ``[N, 80, T]``."""
+    def frames(self, pictures: Tensor) -> Tensor:
+        """What the network says of every 20 ms, ``[N, 512, T / 2]``, of log-mel pictures ``[N, 80, T]``."""
         maps = self._line(self._head(pictures), "xvector.tdnn.linear", stride=2)
         maps = self._active(maps, "xvector.tdnn.nonlinear.batchnorm")
         for block, (layers, dilation) in enumerate(BLOCKS, start=1):
@@ -129,8 +129,11 @@ class CamPlusPlus:
                 maps = torch.cat([maps, added], 1)
             name = f"xvector.transit{block}"
             maps = self._line(self._active(maps, f"{name}.nonlinear.batchnorm"), f"{name}.linear")
-        maps = self._active(maps, "xvector.out_nonlinear.batchnorm")
-        pooled = torch.cat([maps.mean(2), maps.std(2)], 1)[..., None]
+        return self._active(maps, "xvector.out_nonlinear.batchnorm")
+
+    def pooled(self, frames: Tensor) -> Tensor:
+        """Embeddings ``[N, 192]``, of any length, of ``frames``."""
+        pooled = torch.cat([frames.mean(2), frames.std(2)], 1)[..., None]
         return self._normalised(self._line(pooled, "xvector.dense.linear")[..., 0], "xvector.dense.nonlinear.batchnorm")
 
     @torch.inference_mode()
@@ -141,5 +144,5 @@ class CamPlusPlus:
         for length in sorted({len(clip) for clip in clips}):
             rows = [row for row, clip in enumerate(clips) if len(clip) == length]
             together = torch.from_numpy(np.stack([clips[row] for row in rows])).to(self.device)
-            found[rows] = self.network(log_mel(together, self.bank)).cpu().numpy()
+            found[rows] = self.pooled(self.frames(log_mel(together, self.bank))).cpu().numpy()
         return unit(found)

@@ -143,14 +143,22 @@ class VoiceEncoder(nn.Module):
         self.pooled_norm = nn.BatchNorm1d(2 * expansion)
         self.projection = nn.Linear(2 * expansion, dimension)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def frames(self, maps: Tensor) -> Tensor:
+        """What the network says of every 40 ms, ``[N, widths[1], 1, frames / 4]``."""
         maps = functional.relu_(self.stem_norm(self.stem(maps)))
         frames = maps.flatten(1, 2)[:, :, None]
         frames = self.fast(functional.relu_(self.entry_norm(self.entry(frames))))
-        frames = self.slow(functional.relu_(self.halving_norm(self.halving(frames))))
+        slow: Tensor = self.slow(functional.relu_(self.halving_norm(self.halving(frames))))
+        return slow
+
+    def pool(self, frames: Tensor) -> Tensor:
+        """Raw numbers ``[N, dimension]`` of the ``frames``."""
         frames = functional.relu_(self.expand_norm(self.expand(frames)))
         raw: Tensor = self.projection(self.pooled_norm(self.pooling(frames[:, :, 0])))
         return raw
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.pool(self.frames(maps))
 
 
 class VoiceGraph(nn.Module):

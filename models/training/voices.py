@@ -33,6 +33,9 @@ HELD_OUT_CROP = 3 * 16_000
 QUARTER = 4_000
 """Samples in a quarter of a second."""
 
+MOMENT = 4 * HOP
+"""Samples between two inner states of the network, and between two of the teacher's."""
+
 NOISE_HELD_OUT_EVERY = 5
 """Every fifth noise clip stays out of training, for measurements."""
 
@@ -50,25 +53,43 @@ def held_out_speakers(index: dict[str, NDArray[Any]]) -> set[str]:
 
 
 class Recordings:
-    """One decoded pack (``voices`` or a speed-perturbed copy) and its teacher embeddings."""
+    """One decoded pack (``voices`` or a changed copy), its teacher embeddings and, if asked for, its moments."""
 
-    def __init__(self, cache: Path, stem: str, teacher: str) -> None:
+    def __init__(self, cache: Path, stem: str, teacher: str, moments: bool = False) -> None:
         self.index = dict(np.load(cache / f"{stem}-index.npz"))
         self.audio: NDArray[np.int16] = np.load(cache / f"{stem}.npy", mmap_mode="r")
         self.teacher: NDArray[np.float32] = np.load(cache / f"{stem}-{teacher}.npy")
+        self.moments: NDArray[np.float16] | None = None
+        if moments:
+            self.moments = np.load(cache / f"{stem}-moments.npy", mmap_mode="r")
+            self.moment_ends: NDArray[np.int64] = np.load(cache / f"{stem}-moments-ends.npy")
 
     def clip(self, row: int) -> NDArray[np.int16]:
         """A whole clip ``[T]``."""
         start = int(self.index["start"][row])
         return self.audio[start : start + int(self.index["length"][row])]
 
-    def crop(self, row: int, samples: int, place: float) -> NDArray[np.int16]:
-        """``samples`` samples of a clip; ``place`` 0..1 says where. Shorter clips are repeated."""
+    def begin(self, row: int, samples: int, place: float) -> int:
+        """Where a crop of ``samples`` begins; ``place`` 0..1 says where. On a moment, if there are any."""
+        length = int(self.index["length"][row])
+        begin = int(place * (length - samples if length >= samples else length))
+        return begin if self.moments is None else begin // MOMENT * MOMENT
+
+    def crop(self, row: int, samples: int, begin: int) -> NDArray[np.int16]:
+        """``samples`` samples of a clip from ``begin`` on. Shorter clips are repeated."""
         clip = self.clip(row)
         if len(clip) >= samples:
-            start = int(place * (len(clip) - samples))
-            return clip[start : start + samples]
-        return np.resize(np.roll(clip, int(place * len(clip))), samples)
+            return clip[begin : begin + samples]
+        return np.resize(np.roll(clip, -begin), samples)
+
+    def moments_of(self, row: int, samples: int, begin: int) -> NDArray[np.float32]:
+        """What the teacher says of each moment of a crop, ``[T, F]``; not a number behind the clip's end."""
+        assert self.moments is not None
+        first = int(self.moment_ends[row - 1]) if row else 0
+        known = self.moments[first + begin // MOMENT : int(self.moment_ends[row])][: samples // MOMENT]
+        found = np.full((samples // MOMENT, self.moments.shape[1]), np.nan, np.float32)
+        found[: len(known)] = known
+        return found
 
 
 class ResidentAudio:
@@ -78,6 +99,7 @@ class ResidentAudio:
         self, packs: list[Recordings], clips: NDArray[np.int64], noises: NDArray[np.int16], device: torch.device
     ) -> None:
         self.device = device
+        self.grid = 1 if packs[0].moments is None else MOMENT
         before = np.cumsum([0, *(len(pack.audio) for pack in packs)])
         self.audio = torch.cat([torch.from_numpy(np.array(pack.audio)).to(device) for pack in packs])
         self.noises = torch.from_numpy(noises).to(device)
@@ -88,20 +110,22 @@ class ResidentAudio:
     def _to_device(self, numbers: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(numbers).to(self.device, non_blocking=True)[:, None]
 
-    def crops(self, clips: NDArray[np.int64], samples: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def crops(
+        self, clips: NDArray[np.int64], samples: int, chance: np.random.Generator
+    ) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
         """``samples`` of each clip, from a random place, and as many of a random noise, float32 ``[B, samples]`` both.
 
-        ``clips`` are numbers of training clips. Shorter ones are repeated.
+        The third answer is where the crops begin. ``clips`` are numbers of training clips. Shorter ones are repeated.
         """
         lengths = self.lengths[clips]
         room = np.where(lengths >= samples, lengths - samples + 1, lengths)
-        offsets = (chance.random(len(clips)) * room).astype(np.int64)
+        offsets = (chance.random(len(clips)) * room).astype(np.int64) // self.grid * self.grid
         step = torch.arange(samples, device=self.device)
         inside = (self._to_device(offsets) + step) % self._to_device(lengths)
         speech = self.audio[self._to_device(self.starts[clips]) + inside].float() / 32768
         rows = chance.integers(len(self.noises), size=len(clips))
         begins = chance.integers(self.noises.shape[1] - samples, size=len(clips))
-        return speech, self.noises[self._to_device(rows), self._to_device(begins) + step].float()
+        return speech, self.noises[self._to_device(rows), self._to_device(begins) + step].float(), offsets
 
 
 class VoiceTask:
@@ -117,7 +141,8 @@ class VoiceTask:
     counts as new speakers), ``nameless_speeds`` and ``changed`` (copies that are distilled only), ``speaker_share``
     (how far targets move to the speaker's mean, 0..1), ``source_share`` (how far the centre moves to that of the
     clip's source, 0..1, default 0), ``unlabelled`` (use clips without a speaker too, default
-    true), ``bands`` (of the log-mel picture, default 64).
+    true), ``bands`` (of the log-mel picture, default 64), ``moments`` (load what a teacher says of each moment, as
+    ``voice_moments`` writes it, default false), ``babble`` (stretches of many voices among the noises, default 240).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
@@ -127,7 +152,8 @@ class VoiceTask:
         named = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
         stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
         stems += [f"voices~{number}" for number in data.get("changed", [])]
-        self.recordings = [Recordings(cache, stem, teacher) for stem in stems]
+        self.recordings = [Recordings(cache, stem, teacher, bool(data.get("moments"))) for stem in stems]
+        self.teacher_frames: Tensor | None = None
         self.options = VoiceAugmentation(**augmentation)
         self.front_end = LogMel(int(data.get("bands", 64)))
         self.generator = np.random.default_rng(11)
@@ -138,7 +164,7 @@ class VoiceTask:
         self.rooms = simulate_rooms(300, torch.Generator().manual_seed(7))
         self.room_spectra: dict[int, Tensor] = {}
         self.resident: ResidentAudio | None = None
-        self.noises = self._noises(np.load(cache / "noises.npy", mmap_mode="r"))
+        self.noises = self._noises(np.load(cache / "noises.npy", mmap_mode="r"), int(data.get("babble", 240)))
 
     def _choose_rows(self, named: int, unlabelled: bool) -> None:
         places, names, speakers = [], [], []
@@ -203,17 +229,37 @@ class VoiceTask:
     def waveforms(self, places: Tensor, samples: int) -> Tensor:
         """Clean crops ``[B, samples]`` of the training clips at ``places``."""
         chosen = self.clips[self.draws[places.numpy()]]
+        return self._crops(chosen, samples, self._begins(chosen, samples))
+
+    def _begins(self, chosen: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
+        """A random beginning of a crop for each of the ``chosen`` clips ``[B, 2]`` (copy, row)."""
         spots = self.generator.random(len(chosen))
+        begins = [
+            self.recordings[copy].begin(row, samples, spot) for (copy, row), spot in zip(chosen, spots, strict=True)
+        ]
+        return np.array(begins, np.int64)
+
+    def _crops(self, chosen: NDArray[np.int64], samples: int, begins: NDArray[np.int64]) -> Tensor:
         crops = [
-            self.recordings[copy].crop(row, samples, spot) for (copy, row), spot in zip(chosen, spots, strict=True)
+            self.recordings[copy].crop(row, samples, begin)
+            for (copy, row), begin in zip(chosen, begins.tolist(), strict=True)
         ]
         return torch.from_numpy(np.stack(crops)).float() / 32768
 
-    def _noises(self, recorded: NDArray[np.int16]) -> NDArray[np.int16]:
+    def _moments(self, chosen: NDArray[np.int64], samples: int, begins: NDArray[np.int64]) -> Tensor | None:
+        if self.recordings[0].moments is None:
+            return None
+        found = [
+            self.recordings[copy].moments_of(row, samples, begin)
+            for (copy, row), begin in zip(chosen, begins.tolist(), strict=True)
+        ]
+        return torch.from_numpy(np.stack(found))
+
+    def _noises(self, recorded: NDArray[np.int16], voices: int) -> NDArray[np.int16]:
         """Noise to add, ``[K, 80000]``: recordings, artificial noise, babble of training voices."""
         kept = recorded[np.arange(len(recorded)) % NOISE_HELD_OUT_EVERY != 0]
         samples = recorded.shape[1]
-        speech = self.waveforms(torch.from_numpy(self.generator.integers(len(self.draws), size=240)), samples)
+        speech = self.waveforms(torch.from_numpy(self.generator.integers(len(self.draws), size=voices)), samples)
         made = torch.cat([coloured_noise(120, samples), babble(speech)])
         made *= 0.1 / made.square().mean(1, keepdim=True).sqrt().clamp(min=1e-6)
         return np.concatenate([kept, (made.clamp(-1, 1) * 32767).numpy().astype(np.int16)])
@@ -236,19 +282,24 @@ class VoiceTask:
         """Log-mel pictures ``[B, 1, bands, size]`` of freshly degraded crops."""
         samples = (size - 1) * HOP + WINDOW
         rooms = self.room_spectra_at(transform_length(samples), device)
+        chosen = self.clips[self.draws[places.numpy()]]
         if device.type != "cpu":
             if self.resident is None:
                 self.resident = ResidentAudio(self.recordings, self.clips, self.noises, device)
                 self.front_end.to(device)
-            chosen = self.draws[places.numpy()]
-            degraded = augment(*self.resident.crops(chosen, samples, self.generator), rooms, self.options)
+            speech, noise, begins = self.resident.crops(self.draws[places.numpy()], samples, self.generator)
+            moments = self._moments(chosen, samples, begins)
+            self.teacher_frames = None if moments is None else moments.to(device, non_blocking=True)
+            degraded = augment(speech, noise, rooms, self.options)
             return mask(self.front_end(degraded), self.options.mask)
+        begins = self._begins(chosen, samples)
+        self.teacher_frames = self._moments(chosen, samples, begins)
         maps = []
         # A few crops at a time stay in the processor's cache.
-        for part in places.split(16):
-            degraded = augment(
-                self.waveforms(part, samples), self.environments(len(part), samples), rooms, self.options
-            )
+        for at in range(0, len(chosen), 16):
+            part = chosen[at : at + 16]
+            speech = self._crops(part, samples, begins[at : at + 16])
+            degraded = augment(speech, self.environments(len(part), samples), rooms, self.options)
             maps.append(self.front_end(degraded))
         return mask(torch.cat(maps), self.options.mask)
 

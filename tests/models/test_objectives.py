@@ -27,10 +27,11 @@ def random_views(views: int = 2, batch: int = 12, dimension: int = 8, classes: i
     return Views(embeddings, labels, teacher=draw(batch, dimension), keys=draw(batch, dimension))
 
 
+OF_EMBEDDINGS = [name for name, kind in objectives.OBJECTIVES.items() if not kind.needs_frames]
 ALL = objectives.build({name: {} for name in objectives.OBJECTIVES}, classes=4, dimension=8, class_means=None).parts
 
 
-@pytest.mark.parametrize("name", list(objectives.OBJECTIVES))
+@pytest.mark.parametrize("name", OF_EMBEDDINGS)
 def test_every_objective_is_a_finite_scalar_whose_gradient_lowers_it(name: str) -> None:
     part = ALL[name].eval()
     views = random_views()
@@ -152,3 +153,27 @@ def test_combination_weighs_its_parts_and_skips_those_of_weight_zero() -> None:
 def test_a_wrong_configuration_is_named(options: dict[str, dict[str, int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         objectives.build(options, classes=4, dimension=8)
+
+
+def test_frame_distillation_reads_the_moments_and_skips_those_nobody_was_asked_about() -> None:
+    torch.manual_seed(0)
+    part = objectives.FrameDistillation(channels=5, features=3)
+    frames = torch.randn(4, 5, 7, requires_grad=True)
+    wanted = part.reader(frames.transpose(1, 2)).detach()
+    embeddings = random_views(views=1, batch=4).embeddings
+    views = Views(embeddings, torch.arange(4), frames=frames, teacher_frames=wanted.clone())
+    assert float(part(views).detach()) == pytest.approx(0.0, abs=1e-10)
+    views.teacher_frames[:2] += 2.0
+    assert float(part(views).detach()) == pytest.approx(2.0, rel=1e-5)
+    views.teacher_frames[:2] = float("nan")
+    views.teacher_frames[2] += 1.0
+    loss = part(views)
+    assert float(loss.detach()) == pytest.approx(0.5, rel=1e-5)
+    (gradient,) = torch.autograd.grad(loss, frames)
+    assert gradient[:2].abs().max() == 0
+    assert gradient[2].abs().min() > 0
+
+
+def test_frame_distillation_says_what_it_lacks() -> None:
+    with pytest.raises(ValueError, match="frames"):
+        objectives.FrameDistillation()(random_views())

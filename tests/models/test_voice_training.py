@@ -12,11 +12,18 @@ torch = pytest.importorskip("torch", reason="the training extra (torch) is not i
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
+from models.training import loop  # noqa: E402
 from models.training import voices_augment as degrade  # noqa: E402
 from models.training.backbones import build  # noqa: E402
-from models.training.config import load  # noqa: E402
+from models.training.config import load, parse  # noqa: E402
 from models.training.voice_network import HOP, WINDOW, LogMel, VoiceEncoder, VoiceGraph  # noqa: E402
-from models.training.voices import ResidentAudio, VoiceTask, export_voice, held_out_speakers  # noqa: E402
+from models.training.voices import (  # noqa: E402
+    MOMENT,
+    ResidentAudio,
+    VoiceTask,
+    export_voice,
+    held_out_speakers,
+)
 from models.training.voices_quantise import quantise_voice  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -243,8 +250,76 @@ def test_a_batch_of_training_is_degraded_pictures_of_the_size_asked_for(tmp_path
     assert maps.std() > 0.1
 
 
+def pack_with_moments(cache: Path) -> None:
+    """The small pack, where what the teacher says of a moment is the number of the clip and of the moment."""
+    small_pack(cache)
+    each = 24
+    told = np.stack(np.meshgrid(np.arange(80), np.arange(each), indexing="ij"), 2).reshape(-1, 2)
+    np.save(cache / "voices-moments.npy", told.astype(np.float16))
+    np.save(cache / "voices-moments-ends.npy", each * np.arange(1, 81))
+
+
+def test_moments_belong_to_the_crop_that_the_network_sees(tmp_path: Path) -> None:
+    pack_with_moments(tmp_path)
+    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {})
+    pack = task.recordings[0]
+    for place in (0.0, 0.37, 0.99):
+        begin = pack.begin(3, 6_400, place)
+        assert begin % MOMENT == 0
+        assert (pack.crop(3, 6_400, begin) == pack.clip(3)[begin : begin + 6_400]).all()
+        told = pack.moments_of(3, 6_400, begin)
+        assert told.shape == (10, 2)
+        assert (told[:, 0] == 3).all()
+        assert (told[:, 1] == begin // MOMENT + np.arange(10)).all()
+    begin = pack.begin(3, 20_000, 0.5)
+    clip = pack.crop(3, 20_000, begin)
+    assert (clip[: 16_000 - begin] == pack.clip(3)[begin:]).all(), "a short clip begins there and is repeated"
+    told = pack.moments_of(3, 20_000, begin)
+    known = np.isfinite(told[:, 1])
+    assert (told[known, 1] == np.arange(begin // MOMENT, 24)).all()
+    assert not known[24 - begin // MOMENT :].any()
+
+
+def test_a_batch_brings_the_moments_of_its_own_clips(tmp_path: Path) -> None:
+    pack_with_moments(tmp_path)
+    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {})
+    places = torch.tensor([5, 70, 11])
+    task.inputs(places, 52, torch.device("cpu"))
+    assert task.teacher_frames is not None
+    assert task.teacher_frames.shape == (3, 13, 2)
+    rows = task.clips[task.draws[places.numpy()], 1]
+    assert (task.teacher_frames[:, 0, 0].numpy() == rows).all()
+    assert VoiceTask({"cache": tmp_path, "bands": 24}, {}).teacher_frames is None
+
+
+def test_a_step_teaches_the_reader_of_moments(tmp_path: Path) -> None:
+    pack_with_moments(tmp_path)
+    backbone = {"kind": "voice-time", **SMALL["voice-time"]}
+    given = parse(
+        {
+            "name": "moments",
+            "task": "voices",
+            "minutes": 0.0,
+            "samples": 64,
+            "backbone": backbone,
+            "objectives": {"distillation": {}, "frame_distillation": {"channels": 24, "features": 2}},
+            "stage": [
+                {"until": 1.0, "size": 52, "batch": 16, "weights": {"distillation": 1.0, "frame_distillation": 1.0}}
+            ],
+        }
+    )
+    trainer = loop.Trainer(given, VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {}), torch.device("cpu"))
+    reader = trainer.objectives.parts["frame_distillation"].reader
+    before = reader.weight.detach().clone()
+    values = trainer.step()
+    assert torch.isfinite(values["frame_distillation"])
+    assert (reader.weight != before).any()
+
+
 class Pack:
     """Clips one after the other, as a decoded pack keeps them."""
+
+    moments = None
 
     def __init__(self, clips: list[np.ndarray]) -> None:
         lengths = np.array([len(clip) for clip in clips])
@@ -258,8 +333,9 @@ def test_crops_gathered_on_a_device_lie_inside_their_clips() -> None:
     noises = np.arange(4 * 2_000).reshape(4, 2_000).astype(np.int16)
     places = np.array([(0, 1), (1, 0)])
     audio = ResidentAudio(packs, places, noises, torch.device("cpu"))  # type: ignore[arg-type]
-    speech, noise = audio.crops(np.array([0, 1, 0, 1]), 800, np.random.default_rng(0))
+    speech, noise, begins = audio.crops(np.array([0, 1, 0, 1]), 800, np.random.default_rng(0))
     found = (speech * 32768).round().numpy()
+    assert (found[[0, 2], 0] == 1_000 + begins[[0, 2]]).all()
     assert (np.diff(found[[0, 2]], axis=1) == 1).all(), "a long clip gives a stretch of it"
     assert found[[0, 2]].min() >= 1_000
     assert found[[0, 2]].max() < 6_000

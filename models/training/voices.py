@@ -55,14 +55,17 @@ def held_out_speakers(index: dict[str, NDArray[Any]]) -> set[str]:
 class Recordings:
     """One decoded pack (``voices`` or a changed copy), its teacher embeddings and, if asked for, its moments."""
 
-    def __init__(self, cache: Path, stem: str, teacher: str, moments: bool = False) -> None:
+    def __init__(self, cache: Path, stem: str, teacher: str, moments: int = 0) -> None:
         self.index = dict(np.load(cache / f"{stem}-index.npz"))
         self.audio: NDArray[np.int16] = np.load(cache / f"{stem}.npy", mmap_mode="r")
         self.teacher: NDArray[np.float32] = np.load(cache / f"{stem}-{teacher}.npy")
         self.moments: NDArray[np.float16] | None = None
         if moments:
-            self.moments = np.load(cache / f"{stem}-moments.npy", mmap_mode="r")
-            self.moment_ends: NDArray[np.int64] = np.load(cache / f"{stem}-moments-ends.npy")
+            self.moments = np.zeros((0, moments), np.float16)
+            self.moment_ends = np.zeros(len(self.teacher), np.int64)
+            if (cache / f"{stem}-moments.npy").exists():
+                self.moments = np.load(cache / f"{stem}-moments.npy", mmap_mode="r")
+                self.moment_ends = np.load(cache / f"{stem}-moments-ends.npy")
 
     def clip(self, row: int) -> NDArray[np.int16]:
         """A whole clip ``[T]``."""
@@ -83,7 +86,7 @@ class Recordings:
         return np.resize(np.roll(clip, -begin), samples)
 
     def moments_of(self, row: int, samples: int, begin: int) -> NDArray[np.float32]:
-        """What the teacher says of each moment of a crop, ``[T, F]``; not a number behind the clip's end."""
+        """What the teacher says of each moment of a crop, ``[T, F]``; not a number where it was not asked and behind the clip's end."""
         assert self.moments is not None
         first = int(self.moment_ends[row - 1]) if row else 0
         known = self.moments[first + begin // MOMENT : int(self.moment_ends[row])][: samples // MOMENT]
@@ -141,8 +144,9 @@ class VoiceTask:
     counts as new speakers), ``nameless_speeds`` and ``changed`` (copies that are distilled only), ``speaker_share``
     (how far targets move to the speaker's mean, 0..1), ``source_share`` (how far the centre moves to that of the
     clip's source, 0..1, default 0), ``unlabelled`` (use clips without a speaker too, default
-    true), ``bands`` (of the log-mel picture, default 64), ``moments`` (load what a teacher says of each moment, as
-    ``voice_moments`` writes it, default false), ``babble`` (stretches of many voices among the noises, default 240).
+    true), ``bands`` (of the log-mel picture, default 64), ``moments`` (how many numbers a teacher says of each
+    moment, as ``voice_moments`` wrote them for some or all copies, default 0: not used), ``babble`` (stretches of many
+    voices among the noises, default 240).
     ``size`` of a stage is the crop in hundredths of a second.
     """
 
@@ -152,7 +156,7 @@ class VoiceTask:
         named = ["voices", *(f"voices@{speed}" for speed in data.get("speeds", []))]
         stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
         stems += [f"voices~{number}" for number in data.get("changed", [])]
-        self.recordings = [Recordings(cache, stem, teacher, bool(data.get("moments"))) for stem in stems]
+        self.recordings = [Recordings(cache, stem, teacher, int(data.get("moments", 0))) for stem in stems]
         self.teacher_frames: Tensor | None = None
         self.options = VoiceAugmentation(**augmentation)
         self.front_end = LogMel(int(data.get("bands", 64)))

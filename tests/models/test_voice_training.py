@@ -261,7 +261,7 @@ def pack_with_moments(cache: Path) -> None:
 
 def test_moments_belong_to_the_crop_that_the_network_sees(tmp_path: Path) -> None:
     pack_with_moments(tmp_path)
-    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {})
+    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": 2}, {})
     pack = task.recordings[0]
     for place in (0.0, 0.37, 0.99):
         begin = pack.begin(3, 6_400, place)
@@ -282,7 +282,7 @@ def test_moments_belong_to_the_crop_that_the_network_sees(tmp_path: Path) -> Non
 
 def test_a_batch_brings_the_moments_of_its_own_clips(tmp_path: Path) -> None:
     pack_with_moments(tmp_path)
-    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {})
+    task = VoiceTask({"cache": tmp_path, "bands": 24, "moments": 2}, {})
     places = torch.tensor([5, 70, 11])
     task.inputs(places, 52, torch.device("cpu"))
     assert task.teacher_frames is not None
@@ -308,7 +308,7 @@ def test_a_step_teaches_the_reader_of_moments(tmp_path: Path) -> None:
             ],
         }
     )
-    trainer = loop.Trainer(given, VoiceTask({"cache": tmp_path, "bands": 24, "moments": True}, {}), torch.device("cpu"))
+    trainer = loop.Trainer(given, VoiceTask({"cache": tmp_path, "bands": 24, "moments": 2}, {}), torch.device("cpu"))
     reader = trainer.objectives.parts["frame_distillation"].reader
     before = reader.weight.detach().clone()
     values = trainer.step()

@@ -127,6 +127,8 @@ def measure(name: str, encoder: Encoder, material: Material, rounds: int, kept: 
         np.savez(kept, clean=clean, subjects=material.subjects, read=read, readers=material.readers)
     tell("clean", summary(clean, material.subjects, rounds))
     tell("read English, held out, 3 s", summary(read, material.readers, rounds))
+    longer, readers = material.read_for(5 * RATE)
+    tell("read English, held out, 5 s", {"clips": len(longer), **summary(embed(longer), readers, rounds)})
     tell("across sets", across_sets(clean, material.subjects, read))
     probes = embed([wave[: 3 * RATE] for wave in material.clips])
     tell("enrolment", enrolment(clean, probes, material, rounds))

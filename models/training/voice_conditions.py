@@ -70,21 +70,27 @@ class Material:
         self.subjects = np.unique(index["speaker"][rows], return_inverse=True)[1].astype(np.int64)
         self.clips = [self._float(pack.clip(int(row))) for row in rows]
         self.rank = np.array([int(np.sum(self.subjects[:n] == s)) for n, s in enumerate(self.subjects)])
-        self.read: list[Wave] = []
-        readers = []
-        for number, speaker in enumerate(sorted(held_out_speakers(index))):
-            for row in np.flatnonzero(index["speaker"] == speaker):
-                clip = self._float(pack.clip(int(row)))
-                for part in range(min(5, len(clip) // HELD_OUT_CROP)):
-                    self.read.append(clip[part * HELD_OUT_CROP : (part + 1) * HELD_OUT_CROP])
-                    readers.append(number)
-        self.readers = np.array(readers, dtype=np.int64)
+        self.recordings = [
+            (number, self._float(pack.clip(int(row))))
+            for number, speaker in enumerate(sorted(held_out_speakers(index)))
+            for row in np.flatnonzero(index["speaker"] == speaker)
+        ]
+        self.read, self.readers = self.read_for(HELD_OUT_CROP)
         noises = np.load(cache / "noises.npy", mmap_mode="r")
         self.noises = [self._float(noises[row]) for row in range(0, len(noises), NOISE_HELD_OUT_EVERY)]
 
     @staticmethod
     def _float(samples: NDArray[np.int16]) -> Wave:
         return np.asarray(samples, dtype=np.float32) / np.float32(32768)
+
+    def read_for(self, samples: int) -> tuple[list[Wave], NDArray[np.int64]]:
+        """Up to five crops of every kept-out reader's one recording, and whose they are."""
+        crops = [
+            (reader, clip[part * samples : (part + 1) * samples])
+            for reader, clip in self.recordings
+            for part in range(min(5, len(clip) // samples))
+        ]
+        return [crop for _, crop in crops], np.array([reader for reader, _ in crops], dtype=np.int64)
 
     def recorded(self, ratio: float) -> Degradation:
         """Add a recorded sound at ``ratio`` dB."""

@@ -1,7 +1,8 @@
 """One space of two teachers of voices: ``<copy>-joint.npy`` from the embeddings of CAM++ and Resemblyzer.
 
 CAM++'s embedding beside Resemblyzer's, the latter at half weight, turned to the 256 directions of most variance
-between clips of one set of recordings. ``python -m models.training.voice_joint voices voices~1 …``, the pack itself
+between clips of one set of recordings and evened out a little: what most voices differ in (sex, age) would
+otherwise outweigh what tells two alike ones apart. ``python -m models.training.voice_joint voices voices~1 …``, the pack itself
 first: the space is fitted on its training clips and kept in ``joint-space.npz``.
 """
 
@@ -18,6 +19,8 @@ from .prepare_voices import RATE, default_cache, save
 KEPT = 256
 WEIGHT = 0.5
 """Typical length of Resemblyzer's part, its set's mean subtracted, relative to that of CAM++."""
+WHITENING = 0.2
+"""Each direction is divided by its variance to this power; 0.5 would make all vary alike (see ``whiten.py``)."""
 
 
 def without_source(vectors: NDArray[np.float32], sources: NDArray[np.str_]) -> NDArray[np.float32]:
@@ -29,7 +32,11 @@ def without_source(vectors: NDArray[np.float32], sources: NDArray[np.str_]) -> N
 
 
 def fit_space(
-    strong: NDArray[np.float32], other: NDArray[np.float32], sources: NDArray[np.str_], kept: int = KEPT
+    strong: NDArray[np.float32],
+    other: NDArray[np.float32],
+    sources: NDArray[np.str_],
+    kept: int = KEPT,
+    whitening: float = WHITENING,
 ) -> dict[str, NDArray[np.float32]]:
     """``weight`` of the other teacher, ``mean`` ``[D]`` and ``basis`` ``[D, kept]`` of the two side by side."""
     lengths = [np.sqrt(np.square(without_source(part, sources)).sum(1).mean()) for part in (strong, other)]
@@ -37,7 +44,8 @@ def fit_space(
     together = np.concatenate([strong, weight * other], 1)
     inner = without_source(together, sources)
     power, axes = np.linalg.eigh(inner.T @ inner / len(inner))
-    basis = axes[:, np.argsort(-power)[:kept]]
+    order = np.argsort(-power)[:kept]
+    basis = axes[:, order] * (power[order] / power[order].mean()) ** -whitening
     return {"weight": np.array(weight), "mean": together.mean(0), "basis": basis.astype(np.float32)}
 
 

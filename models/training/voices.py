@@ -86,7 +86,7 @@ class Recordings:
         return np.resize(np.roll(clip, -begin), samples)
 
     def moments_of(self, row: int, samples: int, begin: int) -> NDArray[np.float32]:
-        """What the teacher says of each moment of a crop, ``[T, F]``; not a number where it was not asked and behind the clip's end."""
+        """What the teacher says of each moment of a crop, ``[T, F]``; NaN where not asked and behind the clip's end."""
         assert self.moments is not None
         first = int(self.moment_ends[row - 1]) if row else 0
         known = self.moments[first + begin // MOMENT : int(self.moment_ends[row])][: samples // MOMENT]

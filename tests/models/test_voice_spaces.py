@@ -56,11 +56,14 @@ def test_the_joint_space_keeps_what_both_teachers_tell() -> None:
     shift = np.where(sources == "one", 2.0, -2.0)[:, None]
     strong = (chance.normal(size=(200, 6)) + shift).astype(np.float32)
     other = (0.1 * (chance.normal(size=(200, 5)) + shift)).astype(np.float32)
-    space = fit_space(strong, other, sources, kept=11)
+    space = fit_space(strong, other, sources, kept=11, whitening=0.0)
     joint = join(space, strong, other)
     inner = without_source(joint, sources)
     own = without_source(np.concatenate([strong, space["weight"] * other], 1), sources)
     assert np.allclose(inner @ inner.T, own @ own.T, atol=1e-3), "turned, not changed"
     parts = [np.square(without_source(part, sources)).sum(1).mean() for part in (strong, space["weight"] * other)]
     assert parts[1] / parts[0] == pytest.approx(0.25, rel=1e-3)
+    level = fit_space(strong, other, sources, kept=11, whitening=0.5)
+    spread = np.square(without_source(join(level, strong, other), sources)).mean(0)
+    assert np.allclose(spread, spread[0], rtol=1e-3)
     assert not join(space, np.zeros_like(strong[:1]), other[:1]).any(), "not asked, nothing said"

@@ -129,6 +129,13 @@ class FaceTask:
             pieces.append(functional.normalize(encoder(pixels).float(), dim=1).cpu())
         return torch.cat(pieces)
 
+    def clean_embeddings(self, encoder: nn.Module, device: torch.device, count: int, seed: int) -> Tensor:
+        """Unit-length embeddings ``[M, D]`` of at most ``count`` photographed training crops."""
+        photographed = int((self.rows < len(self.crops)).sum())
+        order = torch.randperm(photographed, generator=torch.Generator().manual_seed(seed))
+        drawn = order[:count].sort().values
+        return self.embed(encoder, self.rows[drawn.numpy()], device)
+
     def evaluate(
         self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = ALIGNED
     ) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class Task(Protocol):
     dev_teacher: NDArray[np.float32] | None
     """float32 ``[N, D]``: the teacher's embeddings of the development samples, or None."""
 
+    def clean_embeddings(self, encoder: nn.Module, device: torch.device, count: int, seed: int) -> Tensor:
+        """Unit-length embeddings ``[M, D]``, M at most ``count``, of real, undegraded training samples drawn by chance."""
+        ...
+
     def development(
         self, encoder: nn.Module, device: torch.device, size: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

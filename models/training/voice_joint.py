@@ -2,8 +2,8 @@
 
 CAM++'s embedding beside Resemblyzer's, the latter at half weight, turned to the 256 directions of most variance
 between clips of one set of recordings and evened out a little: what most voices differ in (sex, age) would
-otherwise outweigh what tells two alike ones apart. ``python -m models.training.voice_joint voices voices~1 …``, the pack itself
-first: the space is fitted on its training clips and kept in ``joint-space.npz``.
+otherwise outweigh what tells two alike ones apart. ``python -m models.training.voice_joint voices voices~1 …``, the
+pack itself first: the space is fitted on its training clips and kept in ``joint-space.npz``.
 """
 
 from __future__ import annotations

@@ -347,6 +347,18 @@ class VoiceTask:
             found |= dict(zip(batch, functional.normalize(raw.float(), dim=1).cpu(), strict=True))
         return torch.stack([found[number] for number in range(len(clips))]).numpy()
 
+    def clean_embeddings(self, encoder: nn.Module, device: torch.device, count: int, seed: int) -> Tensor:
+        """Unit-length embeddings ``[M, D]`` of at most ``count`` training clips, five seconds of each at most.
+
+        Clips are drawn as training draws them, the changed copies aside.
+        """
+        own = np.unique(self.draws[self.clips[self.draws, 0] == 0])
+        drawn = np.random.default_rng(seed).permutation(own)[:count]
+        pack = self.recordings[0]
+        return torch.from_numpy(
+            self.embed(encoder, [pack.clip(int(row))[: 5 * RATE] for row in self.clips[drawn, 1]], device)
+        )
+
     def evaluate(self, encoder: nn.Module, device: torch.device, rounds: int = 0, size: int = 0) -> dict[str, Any]:
         """Rates on the development split (whole clips, whatever ``size``); the held-out LibriSpeech EER beside it."""
         result = summary(*self.development(encoder, device), rounds)

@@ -5,7 +5,7 @@ their covariance ``C``, would make all directions count alike, noise too; a smal
 Jégou and Chum, 2012). The shipped projection becomes ``P (A x + b)`` with ``P = (C / mean variance) ** -power``, so the
 graph costs nothing more.
 
-``python -m models.training.whiten models/training/face.toml --out encoder.onnx`` does it for faces.
+``python -m models.training.whiten models/training/face.toml --out encoder.onnx``, or with ``voice.toml``.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ def main() -> None:
     """Command line."""
     from models.training import backbones
     from models.training.config import load
-    from models.training.faces import FaceTask
     from models.training.prepare_faces import default_cache
-    from models.training.train import read_weights
+    from models.training.train import TASKS, read_weights
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("configuration", type=Path)
@@ -58,19 +57,18 @@ def main() -> None:
     experiment = load(arguments.configuration)
     weights = arguments.weights or default_cache() / "runs" / experiment.name / "checkpoint.pt"
     torch.set_num_threads(experiment.threads)
-    task, device = FaceTask(experiment.data, experiment.augmentation), torch.device("cpu")
+    task, device = TASKS[experiment.task](experiment.data, experiment.augmentation), torch.device("cpu")
     encoder = backbones.build(experiment.backbone).eval()
     encoder.load_state_dict(read_weights(weights), strict=False)
-    print("before", task.evaluate(encoder, device), flush=True)
-    photographed = int((task.rows < len(task.crops)).sum())
-    order = torch.randperm(photographed, generator=torch.Generator().manual_seed(experiment.seed))
-    drawn = order[: arguments.samples].sort().values
-    projection = encoder.project
+    size = experiment.stage[-1].size
+    print("before", task.evaluate(encoder, device, 0, size), flush=True)
+    projection = getattr(encoder, "projection", getattr(encoder, "project", None))
     if not isinstance(projection, nn.Linear):
         parser.exit(2, f"{parser.prog}: this backbone has no linear projection to fold into\n")
-    fold(projection, partial_whitening(task.embed(encoder, task.rows[drawn.numpy()], device), arguments.power))
-    print("after", task.evaluate(encoder, device), flush=True)
-    task.export(encoder, arguments.out)
+    vectors = task.clean_embeddings(encoder, device, arguments.samples, experiment.seed)
+    fold(projection, partial_whitening(vectors, arguments.power))
+    print("after", task.evaluate(encoder, device, 0, size), flush=True)
+    task.export(encoder, arguments.out, size)
 
 
 if __name__ == "__main__":

@@ -343,3 +343,13 @@ def test_crops_gathered_on_a_device_lie_inside_their_clips() -> None:
     assert (np.isin(np.diff(found[1]), (1, 1 - len(short)))).all()
     assert (np.diff(noise.numpy(), axis=1) == 1).all()
     assert found[0, 0] != found[2, 0], "each time from another place"
+
+
+def test_clean_embeddings_are_those_of_training_clips_alone(tmp_path: Path, network: VoiceEncoder) -> None:
+    small_pack(tmp_path)
+    task = VoiceTask({"cache": tmp_path, "bands": 24}, {})
+    found = task.clean_embeddings(network, torch.device("cpu"), 1_000, seed=4)
+    taught = task.embed(network, [task.recordings[0].clip(int(row)) for row in task.clips[:, 1]], torch.device("cpu"))
+    assert found.shape == (78, 12)
+    assert float((found @ torch.from_numpy(taught).T).max(1).values.min()) > 0.999
+    assert task.clean_embeddings(network, torch.device("cpu"), 5, seed=4).shape == (5, 12)

@@ -54,7 +54,7 @@ class Task(Protocol):
     """float32 ``[N, D]``: the teacher's embeddings of the development samples, or None."""
 
     def clean_embeddings(self, encoder: nn.Module, device: torch.device, count: int, seed: int) -> Tensor:
-        """Unit-length embeddings ``[M, D]``, M at most ``count``, of real, undegraded training samples drawn by chance."""
+        """Unit-length embeddings ``[M, D]``, M at most ``count``, of real, clean training samples drawn by chance."""
         ...
 
     def development(

@@ -29,14 +29,13 @@ from verify_app.voice.quality import assess, model_measures
 
 FIT_FMR = 1e-2
 SPEAKERS = 200
-EACH = {"train": 3, "dev": 2}
+EACH = {"train": 3, "dev": 8}
 RISING = {
     "log_speech_seconds": True,
     "snr": True,
     "clipped_share": False,
     "decay": True,
     "bandwidth": True,
-    "standing_tones": False,
 }
 WORST = {
     "log_speech_seconds": -2.3,
@@ -44,7 +43,6 @@ WORST = {
     "clipped_share": 1.0,
     "decay": 0.0,
     "bandwidth": 0.0,
-    "standing_tones": 1.0,
 }
 Pairs = list[tuple[str, VoiceAnalysis, VoiceAnalysis]]
 

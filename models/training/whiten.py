@@ -3,7 +3,8 @@
 The embeddings of many crops spread more along some directions than along others. Full whitening, ``C ** -0.5`` with
 their covariance ``C``, would make all directions count alike, noise too; a small power evens them out a little (compare
 Jégou and Chum, 2012). The shipped projection becomes ``P (A x + b)`` with ``P = (C / mean variance) ** -power``, so the
-graph costs nothing more.
+graph costs nothing more. Of several files the weights are averaged first (stochastic weight averaging, Izmailov et al.,
+2018): moments of one training lie in one valley, and its middle knows strangers better than its end.
 
 ``python -m models.training.whiten models/training/face.toml --out encoder.onnx``, or with ``voice.toml``.
 """
@@ -11,6 +12,7 @@ graph costs nothing more.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -40,6 +42,11 @@ def fold(projection: nn.Linear, whitening: Tensor) -> None:
     projection.bias.copy_(whitening @ projection.bias)
 
 
+def averaged(files: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the same weights at several moments of one training."""
+    return {name: torch.stack([weights[name].float() for weights in files]).mean(0) for name in files[0]}
+
+
 def main() -> None:
     """Command line."""
     from models.training import backbones
@@ -49,17 +56,22 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("configuration", type=Path)
-    parser.add_argument("--weights", type=Path, help="checkpoint.pt or model.onnx; default: the configuration's own")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        nargs="+",
+        help="checkpoint.pt or model.onnx; several are averaged; default: the configuration's own",
+    )
     parser.add_argument("--power", type=float, default=0.1)
     parser.add_argument("--samples", type=int, default=7000)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     experiment = load(arguments.configuration)
-    weights = arguments.weights or default_cache() / "runs" / experiment.name / "checkpoint.pt"
+    files = arguments.weights or [default_cache() / "runs" / experiment.name / "checkpoint.pt"]
     torch.set_num_threads(experiment.threads)
     task, device = TASKS[experiment.task](experiment.data, experiment.augmentation), torch.device("cpu")
     encoder = backbones.build(experiment.backbone).eval()
-    encoder.load_state_dict(read_weights(weights), strict=False)
+    encoder.load_state_dict(averaged([read_weights(file) for file in files]), strict=False)
     size = experiment.stage[-1].size
     print("before", task.evaluate(encoder, device, 0, size), flush=True)
     projection = getattr(encoder, "projection", getattr(encoder, "project", None))

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training extra (torch) is not installed")
 
-from models.training.whiten import fold, partial_whitening  # noqa: E402
+from models.training.whiten import averaged, fold, partial_whitening  # noqa: E402
 
 
 def data(seed: int = 0):
@@ -50,3 +50,9 @@ def test_folding_equals_whitening_the_output() -> None:
 def test_what_cannot_be_whitened_is_refused(power: float, count: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         partial_whitening(torch.randn(count, 4), power)
+
+
+def test_several_files_count_alike() -> None:
+    files = [{"weight": torch.full((2, 2), value)} for value in (1.0, 2.0, 6.0)]
+    assert torch.equal(averaged(files)["weight"], torch.full((2, 2), 3.0))
+    assert averaged(files[:1])["weight"].equal(files[0]["weight"])

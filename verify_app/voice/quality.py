@@ -66,7 +66,7 @@ def assess(measures: dict[str, float]) -> Quality:
 
 def model_measures(measures: dict[str, float]) -> dict[str, float]:
     """The measures as the model takes them: each is only good or only bad to have more of."""
-    taken = {name: measures[name] for name in ("snr", "decay", "bandwidth", "standing_tones")}
+    taken = {name: measures[name] for name in ("snr", "decay", "bandwidth")}
     # The one loudest sample of any recording is on its peak.
     clipped = max(measures["clipped_share"], _NOT_CLIPPED)
     return taken | {"clipped_share": clipped, "log_speech_seconds": math.log(max(measures["speech_seconds"], 0.1))}

@@ -96,6 +96,17 @@ def test_it_is_told_whether_a_rate_was_counted_or_extrapolated() -> None:
         assert FACE.extrapolates(score) is extrapolated
 
 
+def test_a_refusal_says_what_to_try_for_what_was_compared_alone() -> None:
+    by_face = decide([face(-1.0)], BOTH, 1e-3, today=TODAY).reason.advice
+    by_voice = decide([voice(-1.0)], BOTH, 1e-3, today=TODAY).reason.advice
+    by_both = decide([face(-1.0), voice(-1.0)], BOTH, 1e-3, today=TODAY).reason.advice
+    assert [("light" in told, "speech" in told) for told in (by_face, by_voice, by_both)] == [
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
+
+
 def test_fusion_decides_on_the_sum() -> None:
     strong, weak = 0.95, FACE.threshold - 0.05
     assert not decide([face(weak)], BOTH, 1e-3, today=TODAY).verified

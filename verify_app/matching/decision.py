@@ -197,7 +197,12 @@ def _decide_one(comparison: Comparison, target_fmr: float, ending: str) -> Decis
     limit = "any threshold" if math.isinf(threshold) else f"the threshold {threshold:.3f}"
     message = f"The {comparison.modality.value} score {comparison.score:.3f} {relation} {limit} {ending}"
     return Decision(
-        verified, _reason(verified, message), target_fmr, comparison.llr, comparison.predicted_fmr, (comparison,)
+        verified,
+        _reason(verified, message, (comparison,)),
+        target_fmr,
+        comparison.llr,
+        comparison.predicted_fmr,
+        (comparison,),
     )
 
 
@@ -218,17 +223,18 @@ def _decide_two(
         f"and of {one_in(predicted.high)} at the most, which {relation} the {one_in(target_fmr)} allowed"
         f"{_caveat(calibrations, target_fmr)}."
     )
-    return Decision(verified, _reason(verified, message), target_fmr, llr, predicted, comparisons)
+    return Decision(verified, _reason(verified, message, comparisons), target_fmr, llr, predicted, comparisons)
 
 
-def _reason(verified: bool, message: str) -> Reason:
+_BETTER = {Modality.FACE: "in better light", Modality.VOICE: "with clearer speech"}
+
+
+def _reason(verified: bool, message: str, comparisons: Sequence[Comparison]) -> Reason:
     if verified:
         return Reason(ReasonCode.VERIFIED, message)
-    return Reason(
-        ReasonCode.SCORE_BELOW_THRESHOLD,
-        message,
-        "If this is the right person, try a sample in better light or with clearer speech, or enrol more samples.",
-    )
+    better = " or ".join(_BETTER[comparison.modality] for comparison in comparisons)
+    advice = f"If this is the right person, try a sample {better}, or enrol more samples."
+    return Reason(ReasonCode.SCORE_BELOW_THRESHOLD, message, advice)
 
 
 def _caveat(calibrations: Sequence[Calibration], target_fmr: float) -> str:

@@ -157,6 +157,8 @@ class VoiceTask:
         stems = [*named, *(f"voices@{speed}" for speed in data.get("nameless_speeds", []))]
         stems += [f"voices~{number}" for number in data.get("changed", [])]
         self.recordings = [Recordings(cache, stem, teacher, int(data.get("moments", 0))) for stem in stems]
+        if data.get("moments") and not any(len(pack.moment_ends) and pack.moment_ends[-1] for pack in self.recordings):
+            raise FileNotFoundError(f"no moments of {', '.join(stems)} in {cache}: run models.training.voice_moments")
         self.teacher_frames: Tensor | None = None
         self.options = VoiceAugmentation(**augmentation)
         self.front_end = LogMel(int(data.get("bands", 64)))

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the training extra (torch) is not i
 
 from models.training.voice_campplus import CamPlusPlus, log_mel  # noqa: E402
 from models.training.voice_joint import fit_space, join, without_source  # noqa: E402
-from models.training.voice_moments import discriminant, write_moments  # noqa: E402
+from models.training.voice_moments import between, discriminant, write_moments  # noqa: E402
 from tests.models.test_voice_campplus import random_weights  # noqa: E402
 
 
@@ -24,6 +24,7 @@ def test_the_discriminant_finds_what_clips_differ_in_and_not_what_varies_most() 
     told = (moments - space["mean"]) @ space["basis"]
     assert np.allclose(told.std((0, 1)), 1, atol=1e-3)
     assert abs(np.corrcoef(told[..., 0].mean(1), of_clips[:, 0, 0])[0, 1]) > 0.99
+    assert between(told[..., :1]) > 0.7 > 0.1 > between(moments)
     assert abs(space["basis"][5, 0]) < 0.1 * abs(space["basis"][2, 0])
 
 

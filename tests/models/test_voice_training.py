@@ -292,6 +292,12 @@ def test_a_batch_brings_the_moments_of_its_own_clips(tmp_path: Path) -> None:
     assert VoiceTask({"cache": tmp_path, "bands": 24}, {}).teacher_frames is None
 
 
+def test_moments_that_nobody_wrote_are_asked_for(tmp_path: Path) -> None:
+    small_pack(tmp_path)
+    with pytest.raises(FileNotFoundError, match="voice_moments"):
+        VoiceTask({"cache": tmp_path, "bands": 24, "moments": 2}, {})
+
+
 def test_a_step_teaches_the_reader_of_moments(tmp_path: Path) -> None:
     pack_with_moments(tmp_path)
     backbone = {"kind": "voice-time", **SMALL["voice-time"]}
